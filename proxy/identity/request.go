@@ -1,0 +1,74 @@
+package identity
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Request holds the facts of one incoming HTTP request that rooms below the listener need: its id, the caller's address
+// and the attributes that end up on its one log line. The listener makes it; handlers add to it as they learn more.
+type Request struct {
+	ID       string    // x-request-id of the answer: ours, or on /llm the caller's when it is well formed
+	ClientID string    // the caller's own x-request-id when well formed, else ""; for the log only
+	IP       string    // the peer, or the first untrusted hop counted from the right behind trusted proxies
+	Time     time.Time // of arrival, UTC
+
+	mu    sync.Mutex
+	attrs []slog.Attr
+}
+
+// Note adds attributes to the request's log line (operations.md §4.1). The last value of a key counts. Safe for
+// concurrent use, and on a nil Request, where it does nothing.
+func (r *Request) Note(attrs ...slog.Attr) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range attrs {
+		r.note(a)
+	}
+}
+
+func (r *Request) note(a slog.Attr) {
+	for i := range r.attrs {
+		if r.attrs[i].Key == a.Key {
+			r.attrs[i] = a
+			return
+		}
+	}
+	r.attrs = append(r.attrs, a)
+}
+
+// Attrs returns a copy of what was noted so far, in the order in which the keys first came.
+func (r *Request) Attrs() []slog.Attr {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]slog.Attr(nil), r.attrs...)
+}
+
+type requestKey struct{}
+
+// WithRequest returns a context that carries r.
+func WithRequest(ctx context.Context, r *Request) context.Context {
+	return context.WithValue(ctx, requestKey{}, r)
+}
+
+// RequestFrom returns the request that ctx carries, or nil; all methods of Request work on nil.
+func RequestFrom(ctx context.Context) *Request {
+	r, _ := ctx.Value(requestKey{}).(*Request)
+	return r
+}
+
+// RequestID returns the id of the request that ctx carries, or "".
+func RequestID(ctx context.Context) string {
+	if r := RequestFrom(ctx); r != nil {
+		return r.ID
+	}
+	return ""
+}

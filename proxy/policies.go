@@ -1,0 +1,62 @@
+package proxy
+
+import (
+	"context"
+	"net/http"
+	"sync"
+)
+
+// Phase is where on the road a policy runs (llm.md §1). The order is the pipeline's, not the file's.
+type Phase int
+
+const (
+	PhaseShape    Phase = iota // PX-4: set_header, remove_header, set_argument, max_tokens, route, require
+	PhaseCalls                 // PX-5: rate_limit, quota
+	PhaseSafety                // PX-6: content_safety on requests
+	PhaseCache                 // PX-7: cache, then semantic_cache; a hit skips PhaseTokens and sending
+	PhaseTokens                // PX-8: token_limit, token_quota, cost_budget: all or none
+	PhaseResponse              // set_header and remove_header with on: response, emit_metric, log; never refuses
+	Phases                     // how many there are
+)
+
+// Policy decides about calls. Admit may refuse a call (a *Error), answer it (Verdict.Answer) or let it pass; what it
+// reserved is given back or spent by Verdict.Settle, which the pipeline runs exactly once for every verdict it got,
+// however the call ends: also when a later policy refuses (then with Ending EndRefused).
+type Policy interface {
+	Admit(ctx context.Context, call *Call) (Verdict, error)
+}
+
+// Verdict is what a policy says about a call it did not refuse. The zero value lets the call pass.
+type Verdict struct {
+	// Answer, when not nil, is what the caller gets instead of a backend's answer (cache hits).
+	Answer *CacheEntry
+	// Kind says how Answer was found: hit or semantic; or miss when the policy looked in vain.
+	Kind string
+	// Settle learns how the call ended; nil: nothing to settle.
+	Settle func(Outcome)
+	// Header adds headers to the answer; it is read when the headers go out, so it may tell settled numbers. nil: none.
+	Header func(h http.Header)
+}
+
+// Policies are compiled policies in the order in which they run inside each phase: everything, workspace, product,
+// llm or server, model or tool. Immutable.
+type Policies struct{ ByPhase [Phases][]Policy }
+
+// Join returns the policies of several scopes as one, in the order given; nil entries are skipped.
+func Join(scopes ...*Policies) *Policies {
+	var all Policies
+	for _, s := range scopes {
+		if s == nil {
+			continue
+		}
+		for p := range s.ByPhase {
+			all.ByPhase[p] = append(all.ByPhase[p], s.ByPhase[p]...)
+		}
+	}
+	return &all
+}
+
+func once(f func(Outcome)) func(Outcome) {
+	var o sync.Once
+	return func(out Outcome) { o.Do(func() { f(out) }) }
+}
