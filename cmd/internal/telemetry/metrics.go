@@ -1,0 +1,214 @@
+package telemetry
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/drawbridge-mcp/drawbridge/proxy"
+	"github.com/drawbridge-mcp/drawbridge/proxy/secret"
+)
+
+// durations are 5 ms doubling to 82 s (operations.md §4.2).
+var durations = prometheus.ExponentialBuckets(0.005, 2, 15)
+
+// Metrics is the one registry. All methods are safe for concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+	token    secret.Value // bearer for scrapers that are not on this machine; zero: none
+	series   int          // label sets a metric may have; further ones fall into "other"
+
+	requests, toolCalls, llmRequests, llmTokens, llmCost, cache, decisions, reloads, overflow, oauth *counter
+
+	requestSeconds, toolSeconds, firstToken *prometheus.HistogramVec
+	inFlight                                *prometheus.GaugeVec
+	reloadGood, reloadTime                  prometheus.Gauge
+}
+
+// MetricsConfig says who may scrape and how many label sets are kept.
+type MetricsConfig struct {
+	Series  int          // 0: 2000
+	Token   secret.Value // zero: loopback peers only
+	Version string
+	Go      string
+}
+
+// NewMetrics makes the registry with everything in it.
+func NewMetrics(cfg MetricsConfig) *Metrics {
+	if cfg.Series == 0 {
+		cfg.Series = 2000
+	}
+	m := &Metrics{registry: prometheus.NewRegistry(), token: cfg.Token, series: cfg.Series}
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.overflow = m.counter("drawbridge_metric_overflow_total", "Observations whose labels were replaced by other.", "metric")
+	m.requests = m.counter("drawbridge_requests_total", "Requests answered.", "surface", "route", "method", "status")
+	m.toolCalls = m.counter("drawbridge_tool_calls_total", "Tool calls by result.", "server", "tool", "result")
+	m.llmRequests = m.counter("drawbridge_llm_requests_total", "Model calls.", "model", "endpoint", "status", "outcome", "product", "subscription")
+	m.llmTokens = m.counter("drawbridge_llm_tokens_total", "Tokens; cached_input is part of input, reasoning of output.", "model", "type", "product", "subscription")
+	m.llmCost = m.counter("drawbridge_llm_cost_total", "Cost in currency units.", "model", "product", "subscription")
+	m.cache = m.counter("drawbridge_cache_requests_total", "Cache look-ups.", "policy", "result")
+	m.decisions = m.counter("drawbridge_policy_decisions_total", "Decisions of policies.", "policy", "decision")
+	m.oauth = m.counter("drawbridge_oauth_events_total", "Events of the broker.", "event", "result")
+	m.reloads = m.counter("drawbridge_config_reloads_total", "Reloads of the configuration.", "result")
+	m.requestSeconds = m.histogram("drawbridge_request_duration_seconds", "Time to answer.", "surface", "route")
+	m.toolSeconds = m.histogram("drawbridge_tool_call_duration_seconds", "Time of tool calls.", "server", "tool")
+	m.firstToken = m.histogram("drawbridge_llm_time_to_first_token_seconds", "Time until the first byte of a stream.", "model", "backend")
+	m.inFlight = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "drawbridge_requests_in_flight", Help: "Requests being served."}, []string{"surface"})
+	m.reloadGood = prometheus.NewGauge(prometheus.GaugeOpts{Name: "drawbridge_config_last_reload_successful", Help: "1 when the configuration that was last read serves."})
+	m.reloadTime = prometheus.NewGauge(prometheus.GaugeOpts{Name: "drawbridge_config_last_reload_timestamp_seconds", Help: "When the configuration was last read."})
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "drawbridge_build_info", Help: "1, with what this binary is."}, []string{"version", "go"})
+	build.WithLabelValues(cfg.Version, cfg.Go).Set(1)
+	m.registry.MustRegister(m.inFlight, m.reloadGood, m.reloadTime, build)
+	return m
+}
+
+func (m *Metrics) counter(name, help string, labels ...string) *counter {
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	m.registry.MustRegister(v)
+	return &counter{vec: v, name: name, most: m.series, overflow: m.overflow, seen: map[string]bool{}}
+}
+
+func (m *Metrics) histogram(name, help string, labels ...string) *prometheus.HistogramVec {
+	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: durations}, labels)
+	m.registry.MustRegister(v)
+	return v
+}
+
+// counter is a counter vector that cannot grow past its cap: further label sets fall into one whose values are "other".
+type counter struct {
+	vec      *prometheus.CounterVec
+	name     string
+	most     int
+	overflow *counter // nil for the overflow counter itself
+
+	mu   sync.Mutex
+	seen map[string]bool // label sets that exist
+}
+
+func (c *counter) add(n float64, labels ...string) {
+	if !c.room(labels) {
+		if c.overflow != nil {
+			c.overflow.add(1, c.name)
+		}
+		labels = append([]string(nil), labels...)
+		for i := range labels {
+			labels[i] = "other"
+		}
+	}
+	c.vec.WithLabelValues(labels...).Add(n)
+}
+
+func (c *counter) room(labels []string) bool {
+	key := strings.Join(labels, "\x00")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.seen[key] && len(c.seen) < c.most {
+		c.seen[key] = true
+	}
+	return c.seen[key]
+}
+
+// begin counts a request in flight and returns what ends it.
+func (m *Metrics) begin(surface string) func(route, method string, status int, d time.Duration) {
+	if m == nil {
+		return func(string, string, int, time.Duration) {}
+	}
+	g := m.inFlight.WithLabelValues(surface)
+	g.Inc()
+	return func(route, method string, status int, d time.Duration) {
+		g.Dec()
+		m.requests.add(1, surface, route, method, strconv.Itoa(status))
+		m.requestSeconds.WithLabelValues(surface, route).Observe(d.Seconds())
+	}
+}
+
+// Reloaded notes that a configuration was read at the given time, and whether it serves now.
+func (m *Metrics) Reloaded(at time.Time, good bool) {
+	result, value := "ok", 1.0
+	if !good {
+		result, value = "error", 0
+	}
+	m.reloads.add(1, result)
+	m.reloadGood.Set(value)
+	m.reloadTime.Set(float64(at.Unix()))
+}
+
+// OAuthEvent counts one event of the broker (oauth.md §15); both words come from closed sets.
+func (m *Metrics) OAuthEvent(event, result string) { m.oauth.add(1, event, result) }
+
+// Ledger stands between the pipeline and the ledger: every row is observed, then kept.
+type Ledger struct {
+	Metrics *Metrics
+	Next    proxy.Recorder // nil: rows are observed only
+}
+
+// Record observes r and passes it on.
+func (l *Ledger) Record(r proxy.Record) {
+	l.Metrics.observe(r)
+	if l.Next != nil {
+		l.Next.Record(r)
+	}
+}
+
+func (m *Metrics) observe(r proxy.Record) {
+	if r.Cache != "" {
+		m.cache.add(1, "cache", r.Cache)
+	}
+	if r.Surface == proxy.MCP {
+		m.toolCalls.add(1, r.Server, r.Tool, toolResult(r))
+		m.toolSeconds.WithLabelValues(r.Server, r.Tool).Observe(r.Duration.Seconds())
+		return
+	}
+	m.llmRequests.add(1, r.Model, r.Endpoint, strconv.Itoa(r.Status), string(r.Ending), r.Product, r.Subscription)
+	for kind, n := range map[string]int{"input": r.Usage.Input, "cached_input": r.Usage.Cached, "output": r.Usage.Output, "reasoning": r.Usage.Reasoning} {
+		if n > 0 && r.Usage.Source != proxy.UsageCache {
+			m.llmTokens.add(float64(n), r.Model, kind, r.Product, r.Subscription)
+		}
+	}
+	if r.CostMicro > 0 {
+		m.llmCost.add(float64(r.CostMicro)/1e6, r.Model, r.Product, r.Subscription)
+	}
+	if r.Stream && r.FirstByte > 0 {
+		m.firstToken.WithLabelValues(r.Model, r.Backend).Observe(r.FirstByte.Seconds())
+	}
+}
+
+func toolResult(r proxy.Record) string {
+	switch {
+	case r.Ending == proxy.EndRefused:
+		return "refused"
+	case r.Ending == proxy.EndOK && r.Status < 400:
+		return "ok"
+	default:
+		return "tool_error"
+	}
+}
+
+// Serve answers a scrape. Without a listener of its own for administration only loopback peers and bearers of the
+// configured token may read (operations.md §4.2).
+func (m *Metrics) Serve(c echo.Context) error {
+	r := c.Request()
+	if !isLoopback(r.RemoteAddr) && !m.bearer(r) {
+		return echo.NewHTTPError(http.StatusForbidden, "metrics are for this machine; configure telemetry.metrics.token for others")
+	}
+	promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}).ServeHTTP(c.Response(), r)
+	return nil
+}
+
+func (m *Metrics) bearer(r *http.Request) bool {
+	scheme, text, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") || m.token.IsZero() {
+		return false
+	}
+	a, b := sha256.Sum256([]byte(text)), sha256.Sum256([]byte(m.token.Reveal()))
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}
