@@ -110,8 +110,11 @@ const (
 	AuthPost  = "client_secret_post"
 )
 
-// Check reports everything that the shape of the file cannot say, each with its path below `oauth`.
-func (c *Config) Check(report func(path, message string)) {
+// Validate reports everything that the shape of the file cannot say, each as "path: message" with the path below
+// `oauth`, joined. It changes nothing.
+func (c *Config) Validate() error {
+	var faults []error
+	report := func(path, message string) { faults = append(faults, errors.New(path+": "+message)) }
 	if c.AccessTokenTTL <= 0 || c.AccessTokenTTL > 24*time.Hour {
 		report("access_token_ttl", "must be more than 0 and at most 24h")
 	}
@@ -145,6 +148,7 @@ func (c *Config) Check(report func(path, message string)) {
 		ids[client.ID] = true
 		client.check(func(path, message string) { report(at+"."+path, message) })
 	}
+	return errors.Join(faults...)
 }
 
 var (
