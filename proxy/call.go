@@ -53,12 +53,30 @@ type Call struct {
 	// Idempotent says that the call may be sent again although bytes of it left (llm.md RE-6, openapi.md T2).
 	Idempotent bool
 
+	// FollowSameOrigin lets the pipeline follow up to 3 redirects of a GET or HEAD, at the backend's own origin only.
+	FollowSameOrigin bool
+
+	// Inspect looks at the first bytes of a stream before its headers go to the caller, so that a 200 whose first event
+	// is an error can still be tried again (llm.md RE-3). It is called with ever more bytes while it asks for more, and
+	// with end true when there are none. nil: streams are handed through as soon as their headers are there.
+	Inspect func(header http.Header, first []byte, end bool) Look
+
+	// UpstreamModel tells the model's name at a backend, for the record; nil: Model.
+	UpstreamModel func(backend string) string
+
 	// CacheKey returns the canonical form of the request, hashed by the cache under its partition; nil or "" means that
 	// the call is never cached (llm.md CA-6, CA-7).
 	CacheKey func() string
 
 	// Shape holds what shape policies decided, for the maker of the call to apply in Build.
 	Shape Shape
+}
+
+// Look is what Call.Inspect says about the first bytes of a stream. The zero value means that the stream is good.
+type Look struct {
+	More   bool // not enough bytes to tell
+	Failed bool // the stream is an error: try again if that is still possible, else hand it through as it is
+	Status int  // the status that the error stands for, e.g. 429; 0 means 500
 }
 
 // RequestFacts are what expressions may read of the HTTP request (llm.md §4).
@@ -71,10 +89,15 @@ type RequestFacts struct {
 }
 
 // Shape is what the shape phase decided about the outgoing request.
+//
+// The maker of the call applies MaxTokens and Arguments in Build. The pipeline applies the headers itself, to the
+// request that Build made: Remove, then Default, Header and Append.
 type Shape struct {
 	MaxTokens int         // the completion cap to write into the body; 0: as it came
 	Arguments []Argument  // set_argument, in order
 	Header    http.Header // set_header with on: request
+	Default   http.Header // … with if_exists: skip
+	Append    http.Header // … with if_exists: append
 	Remove    []string    // remove_header with on: request; a final * matches any ending
 }
 
@@ -90,6 +113,8 @@ type Prompt struct {
 	Exact      func() int // counts exactly; nil when Bound is already exact
 	Completion int        // the cap the request names; 0: none
 	Choices    int        // n; 0 means 1
+	// NoCompletion says that nothing is generated (embeddings): the completion cap is 0 (llm.md TL-18).
+	NoCompletion bool
 }
 
 // Usage is what an answer cost in tokens. Cached and CacheWrite are parts of Input, Reasoning is a part of Output
@@ -148,8 +173,11 @@ type CacheEntry struct {
 // further calls do nothing, so that a deferred Settle with EndError is a good guard against panics.
 type Answer struct {
 	Status int
-	Header http.Header   // filtered: only what may reach the caller (llm.md HH-4), plus what policies added
-	Body   io.ReadCloser // raw bytes of the upstream, decompressed; the caller closes it
+	Header http.Header // filtered: only what may reach the caller (llm.md HH-4), plus what policies added
+	// Upstream are all headers of the backend's answer, for readers inside (results of tools, sessions of upstreams);
+	// never for callers. nil for cache hits.
+	Upstream http.Header
+	Body     io.ReadCloser // raw bytes of the upstream, decompressed; the caller closes it
 
 	Backend  string // name of the last backend tried; "" for cache hits
 	Attempts int    // tries; 0 for cache hits
