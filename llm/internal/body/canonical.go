@@ -1,0 +1,91 @@
+package body
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/drawbridge-mcp/drawbridge/llm/internal/jsonscan"
+)
+
+// Canonical returns the body in a form that is the same for requests that mean the same: members sorted, no white space,
+// numbers as written, texts of the prompt in NFC without trailing white space, and without the members that do not change
+// the answer (llm.md CA-6).
+func (v *View) Canonical() string {
+	c := canonical{out: make([]byte, 0, len(v.Data))}
+	c.object(v.Data, true)
+	return string(c.out)
+}
+
+type canonical struct {
+	out  []byte
+	text bool // inside the prompt
+}
+
+// silent reports whether a member of the body has no influence on the answer.
+func silent(name string) bool {
+	switch name {
+	case "stream", "stream_options", "user", "safety_identifier", "metadata", "store":
+		return true
+	}
+	return false
+}
+
+type member struct {
+	key   string
+	value []byte
+}
+
+// The errors of jsonscan cannot happen below: Parse has read the same bytes.
+
+func (c *canonical) object(data []byte, body bool) {
+	var members []member
+	_ = jsonscan.Members(data, func(key, value []byte) error {
+		if !body || !silent(string(key)) {
+			members = append(members, member{string(key), value})
+		}
+		return nil
+	})
+	slices.SortFunc(members, func(a, b member) int { return strings.Compare(a.key, b.key) })
+	c.out = append(c.out, '{')
+	for i, m := range members {
+		if i > 0 {
+			c.out = append(c.out, ',')
+		}
+		c.out = append(append(c.out, quote(m.key)...), ':')
+		if body {
+			c.text = m.key == "messages" || m.key == "input" || m.key == "prompt"
+		}
+		c.value(m.value)
+	}
+	c.out = append(c.out, '}')
+}
+
+func (c *canonical) value(raw []byte) {
+	switch raw[0] {
+	case '{':
+		c.object(raw, false)
+	case '[':
+		c.out = append(c.out, '[')
+		first := true
+		_ = jsonscan.Elements(raw, func(value []byte) error {
+			if !first {
+				c.out = append(c.out, ',')
+			}
+			first = false
+			c.value(value)
+			return nil
+		})
+		c.out = append(c.out, ']')
+	case '"':
+		text := jsonscan.AppendText(nil, raw)
+		if c.text {
+			text = bytes.TrimRight(norm.NFC.Bytes(text), " \t\r\n")
+		}
+		c.out = append(c.out, quote(string(text))...)
+	default:
+		c.out = append(c.out, raw...)
+	}
+}
