@@ -1,0 +1,152 @@
+package edge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
+)
+
+// reply is the answer to one request in the making: JSON when it is ready soon, else an event stream (E1). The handler's
+// goroutine makes the result; the writer's goroutine, once there is one, alone writes.
+type reply struct {
+	x     *exchange
+	ctx   context.Context
+	timer *time.Timer // starts the stream; nil for clients that take JSON only
+
+	mu      sync.Mutex
+	decided bool // the form of the answer is: a stream, or JSON being written
+	queue   *queue
+	done    chan struct{} // closed when the writer has ended
+}
+
+// call serves a request and answers it.
+func (x *exchange) call() {
+	ctx, end := x.callContext()
+	defer end()
+	a := &reply{x: x, ctx: ctx}
+	if !x.jsonOnly {
+		a.timer = time.AfterFunc(answerWithin, a.stream)
+	}
+	result, err := x.handle(ctx, a.notify)
+	a.finish(result, err)
+}
+
+// handle runs the server. A panic in one call is that call's internal error and nothing else (B11).
+func (x *exchange) handle(ctx context.Context, notify func(json.RawMessage, bool)) (result json.RawMessage, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			x.log.ErrorContext(ctx, "panic in mcp call", "server", x.name, "method", x.message.Method,
+				"request_id", identity.RequestID(ctx), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			result, err = nil, &Error{Code: CodeInternal, Msg: "internal error", Err: fmt.Errorf("panic: %v", p)}
+		}
+	}()
+	if notify == nil {
+		notify = func(json.RawMessage, bool) {}
+	}
+	return x.server.Handle(ctx, &Request{
+		Message: x.message, Modern: x.modern, Revision: x.revision, Caller: x.caller, Session: x.session,
+		HTTP: x.r, Arrived: x.arrived, Notify: notify, SetLogLevel: x.setLogLevel,
+	})
+}
+
+func (x *exchange) setLogLevel(level string) {
+	if x.session != "" {
+		_ = x.sessions.Touch(context.WithoutCancel(x.r.Context()), x.session, x.now(), level)
+	}
+}
+
+// notify sends ahead of the answer, which makes the answer a stream.
+func (a *reply) notify(message json.RawMessage, progress bool) {
+	if a.x.jsonOnly {
+		return
+	}
+	a.stream()
+	kind := plainEvent
+	if progress {
+		kind = progressEvent
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.queue != nil {
+		a.queue.put(event{kind, message})
+	}
+}
+
+// stream turns the answer into an event stream, unless its form is decided.
+func (a *reply) stream() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.decided || context.Cause(a.ctx) != nil {
+		return
+	}
+	a.decided, a.queue, a.done = true, newQueue(), make(chan struct{})
+	a.x.eraHeader()
+	s := newWriter(a.x.w, a.queue)
+	s.alive = a.x.touch
+	s.open()
+	go func() {
+		defer close(a.done)
+		s.run(a.x.r.Context())
+	}()
+}
+
+// touch keeps the session of an open stream from being idle (S7).
+func (x *exchange) touch() bool {
+	if x.session != "" {
+		_ = x.sessions.Touch(context.WithoutCancel(x.r.Context()), x.session, x.now(), "")
+	}
+	return true
+}
+
+// finish sends the answer as the last thing. A cancelled call gets none (B6).
+func (a *reply) finish(result json.RawMessage, err error) {
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	a.mu.Lock()
+	streaming := a.decided
+	a.decided = true
+	a.mu.Unlock()
+	cancelled := errors.Is(context.Cause(a.ctx), errCancelled)
+	if streaming {
+		if !cancelled {
+			a.queue.put(event{answerEvent, a.x.answerBody(result, err)})
+		}
+		a.queue.close()
+		<-a.done
+		return
+	}
+	switch {
+	case cancelled:
+		a.empty()
+	case err != nil:
+		a.x.fail(err)
+	default:
+		a.x.writeResult(result)
+	}
+}
+
+// empty ends a cancelled request without a message: a stream without events, or 202 where none may be sent.
+func (a *reply) empty() {
+	if a.x.jsonOnly {
+		a.x.w.WriteHeader(http.StatusAccepted)
+		return
+	}
+	newWriter(a.x.w, nil).open()
+}
+
+func (x *exchange) answerBody(result json.RawMessage, err error) []byte {
+	if err == nil {
+		return x.resultBody(result)
+	}
+	e := x.asError(err)
+	x.note(e)
+	return x.errorBody(e)
+}

@@ -1,0 +1,70 @@
+package edge
+
+import (
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp"
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
+	"github.com/drawbridge-mcp/drawbridge/proxy/secret"
+)
+
+// Handler serves /mcp/{server}. Fields are set before the first request and not changed afterwards; Lookup reads the
+// current snapshot on every request.
+type Handler struct {
+	// PublicURL is the configured public_url. Its origin may call when AllowedOrigins is empty, and when it is loopback so
+	// may every loopback origin.
+	PublicURL string
+	// AllowedOrigins are browser origins, scheme://host[:port], compared whole; empty: see PublicURL.
+	AllowedOrigins []string
+	// Authenticate says who is calling. When it cannot, it writes the 401, 400 or 403 with its challenge and returns false.
+	Authenticate func(w http.ResponseWriter, r *http.Request, server string) (*identity.Caller, bool)
+	// Lookup finds a server in the current snapshot.
+	Lookup   func(server string) (Server, State)
+	Sessions mcp.SessionStore // nil: in memory
+	Keyring  *secret.Keyring  // signs session ids
+	Limits   Limits
+	Log      *slog.Logger     // nil: discarded
+	Now      func() time.Time // nil: time.Now
+
+	setup sync.Once
+	edge  state
+}
+
+// Mount puts the handler's routes on g: /mcp/:server in every method. A slash at the end is another address (404).
+func (h *Handler) Mount(g *echo.Group) {
+	g.Any("/mcp/:server", func(c echo.Context) error {
+		h.ServeServer(c.Response(), c.Request(), c.Param("server"))
+		return nil
+	})
+}
+
+// ServeHTTP serves requests whose path is /mcp/{server}, for use without a router.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	const prefix = "/mcp/"
+	if len(r.URL.Path) <= len(prefix) || r.URL.Path[:len(prefix)] != prefix {
+		http.NotFound(w, r)
+		return
+	}
+	h.ServeServer(w, r, r.URL.Path[len(prefix):])
+}
+
+// ServeServer serves one request for a server, whatever the path was.
+func (h *Handler) ServeServer(w http.ResponseWriter, r *http.Request, server string) {
+	h.serve(w, r, server)
+}
+
+// Changed tells the handler that the snapshot was swapped: open streams whose caller's view changed get list_changed,
+// once, and streams of a server that is gone or no longer the caller's end (L4, A5).
+func (h *Handler) Changed() { h.changed() }
+
+// EndGrant ends the sessions and open streams of a grant that was revoked (S10).
+func (h *Handler) EndGrant(grant string) { h.endGrant(grant) }
+
+// Close ends all listening streams cleanly and accepts no more; calls in flight go on (L6). For a graceful stop, before
+// http.Server.Shutdown, which would wait for the streams.
+func (h *Handler) Close() { h.close() }

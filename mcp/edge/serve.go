@@ -1,0 +1,139 @@
+package edge
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp"
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
+)
+
+// state is what the handler makes of its fields on the first request.
+type state struct {
+	limits   Limits
+	sessions mcp.SessionStore
+	log      *slog.Logger
+	now      func() time.Time
+	origins  map[string]bool
+	loopback bool // any loopback origin may call
+	calls    calls
+	hub      hub
+}
+
+func (h *Handler) init() *state {
+	h.setup.Do(func() {
+		s := &h.edge
+		s.limits = h.Limits.OrDefaults()
+		if s.sessions = h.Sessions; s.sessions == nil {
+			s.sessions = mcp.NewMemorySessions()
+		}
+		if s.log = h.Log; s.log == nil {
+			s.log = slog.New(slog.DiscardHandler)
+		}
+		if s.now = h.Now; s.now == nil {
+			s.now = time.Now
+		}
+		s.origins, s.loopback = allowedOrigins(h.PublicURL, h.AllowedOrigins)
+		s.calls.init()
+		s.hub.init()
+	})
+	return &h.edge
+}
+
+// exchange is one HTTP request on its way through the rows of mcp.md §3.
+type exchange struct {
+	h *Handler
+	*state
+	w       http.ResponseWriter
+	r       *http.Request
+	name    string // of the server, as the address has it
+	server  Server
+	caller  *identity.Caller
+	arrived time.Time
+
+	message  *Message // after row 10
+	modern   bool
+	revision string
+	session  string // id of the legacy session, checked
+	jsonOnly bool   // a legacy client that takes no event stream
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string) {
+	x := &exchange{h: h, state: h.init(), w: w, r: r, name: name}
+	x.arrived = x.now()
+	x.commonHeaders()
+	if err := x.admit(); err != nil {
+		if err != errAnswered {
+			x.fail(err)
+		}
+		return
+	}
+	switch r.Method {
+	case http.MethodPost:
+		x.post()
+	case http.MethodGet:
+		x.get()
+	case http.MethodDelete:
+		x.delete()
+	default:
+		x.notAllowed(allMethods)
+	}
+}
+
+// admit runs rows 3 to 6 of mcp.md §3: they hold for every method.
+func (x *exchange) admit() error {
+	if err := x.checkOrigin(); err != nil { // row 3
+		return err
+	}
+	if x.r.Method == http.MethodOptions { // row 4: a preflight carries no token and learns nothing
+		x.preflight()
+		return errAnswered
+	}
+	server, state := x.h.Lookup(x.name)
+	switch state {
+	case Serving:
+		x.server = server
+	case Retired:
+		return refuse(http.StatusGone, CodeServer, "%s was retired", x.name)
+	default:
+		return refuse(http.StatusNotFound, CodeInvalidRequest, "unknown server")
+	}
+	caller, ok := x.h.Authenticate(x.w, x.r, x.name) // row 5
+	if !ok {
+		return errAnswered
+	}
+	x.caller = caller
+	if ok, need := server.Allowed(caller); !ok { // row 6
+		return refuse(http.StatusForbidden, CodeRoleLacking, "%s", need)
+	}
+	return nil
+}
+
+const (
+	allMethods    = "GET, POST, DELETE, OPTIONS"
+	modernMethods = "POST"
+)
+
+func (x *exchange) notAllowed(allow string) {
+	x.w.Header().Set("Allow", allow)
+	x.fail(refuse(http.StatusMethodNotAllowed, CodeInvalidRequest, "method not allowed"))
+}
+
+// allowedOrigins returns the set of origins, and whether every loopback origin is one of them (mcp.md §1).
+func allowedOrigins(publicURL string, configured []string) (set map[string]bool, loopback bool) {
+	set = make(map[string]bool, len(configured)+1)
+	for _, o := range configured {
+		set[o] = true
+	}
+	if len(configured) > 0 {
+		return set, false
+	}
+	u, err := url.Parse(publicURL)
+	if err != nil || u.Host == "" {
+		return set, false
+	}
+	set[u.Scheme+"://"+u.Host] = true
+	return set, isLoopback(u.Hostname())
+}
