@@ -103,7 +103,7 @@ func (d *decoder) value(n *yaml.Node, path string, v reflect.Value, f field) {
 	case t.Kind() == reflect.Struct:
 		d.structure(n, path, v, f)
 	case takesText(t):
-		d.text(n, path, v)
+		d.text(n, path, v, f)
 	case t.Kind() == reflect.Slice:
 		d.list(n, path, v, f)
 	case t.Kind() == reflect.Map:
@@ -119,7 +119,9 @@ func (d *decoder) structure(n *yaml.Node, path string, v reflect.Value, f field)
 	switch {
 	case n.Kind == yaml.ScalarNode && takesText(v.Type()):
 		d.defaults(v, path)
-		d.text(n, path, v)
+		d.text(n, path, v, f)
+	case n.Kind != yaml.ScalarNode && takesText(v.Type()) && len(s.fields) == 0:
+		d.jsonText(n, path, v)
 	case n.Kind == yaml.SequenceNode && s.sequence >= 0:
 		d.defaults(v, path)
 		inner := s.fields[s.sequence]

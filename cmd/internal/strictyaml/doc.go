@@ -21,8 +21,11 @@
 //	                   default do nothing and pass)
 //	unavailable:"a,b"  values of an enum that are part of the contract and not built yet
 //
+// Two fields of one name: the outer one hides the embedded one, as in Go.
+//
 // Scalars: string, bool (true or false only), int, int64, float64, time.Duration (30s, 5m, 7d), and any type with
 // UnmarshalText (one that also has tagged fields takes a scalar or a mapping; with a sequence field a list, too).
-// secret.Reference takes env:NAME or file:PATH. Fields of type any and json.RawMessage take what JSON can say. Pointers
+// secret.Reference takes env:NAME or file:PATH; one that UnmarshalText of a struct fills in is resolved, too. A struct
+// with UnmarshalText and without tagged fields gets lists and mappings as JSON text. Fields of type any and json.RawMessage take what JSON can say. Pointers
 // stay nil while their key is absent. Field comments become descriptions in the JSON Schema and in CONFIGURATION.md.
 package strictyaml

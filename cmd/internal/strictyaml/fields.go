@@ -66,17 +66,22 @@ func (s *shape) add(t reflect.Type, index []int) {
 			continue
 		}
 		fallback, has := f.Tag.Lookup("default")
-		if options == "sequence" {
-			s.sequence = len(s.fields)
-		}
-		s.byName[name] = len(s.fields)
-		s.fields = append(s.fields, field{
+		read := field{
 			name: name, index: at, typ: f.Type, owner: t, goName: f.Name, fallback: fallback, hasFallback: has,
 			enum: list(f.Tag.Get("enum")), unavailable: list(f.Tag.Get("unavailable")),
 			required: f.Tag.Get("required") == "true", size: f.Tag.Get("unit") == "size", zero: f.Tag.Get("zero") == "off",
 			min: f.Tag.Get("min"), max: f.Tag.Get("max"), format: f.Tag.Get("format"),
 			strong: f.Tag.Get("secret") == "strong", missing: f.Tag.Get("available") == "false",
-		})
+		}
+		if inner, taken := s.byName[name]; taken && name != "" { // as in Go, the outer field hides the embedded one
+			s.fields[inner] = read
+			continue
+		}
+		if options == "sequence" {
+			s.sequence = len(s.fields)
+		}
+		s.byName[name] = len(s.fields)
+		s.fields = append(s.fields, read)
 	}
 }
 

@@ -15,6 +15,8 @@ import (
 	"unicode/utf8"
 
 	yaml "go.yaml.in/yaml/v4"
+
+	"github.com/drawbridge-mcp/drawbridge/proxy/secret"
 )
 
 var (
@@ -178,7 +180,7 @@ func (d *decoder) bounds(n *yaml.Node, path string, x float64, f field) {
 }
 
 // text hands a scalar to a type that reads text itself.
-func (d *decoder) text(n *yaml.Node, path string, v reflect.Value) {
+func (d *decoder) text(n *yaml.Node, path string, v reflect.Value, f field) {
 	if n.Kind != yaml.ScalarNode {
 		d.fault(n, path, "must be text")
 		return
@@ -188,6 +190,40 @@ func (d *decoder) text(n *yaml.Node, path string, v reflect.Value) {
 		return
 	}
 	if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)); err != nil {
+		d.fault(n, path, "%s", err)
+		return
+	}
+	if v.Kind() == reflect.Struct {
+		d.inner(n, path, v, f)
+	}
+}
+
+// inner resolves the references that a type put into its fields when it read a text.
+func (d *decoder) inner(n *yaml.Node, path string, v reflect.Value, f field) {
+	for i := range v.NumField() {
+		if v.Type().Field(i).Type != secretType || !v.Field(i).CanSet() {
+			continue
+		}
+		ref := v.Field(i).Interface().(secret.Reference)
+		if ref.Source == "" {
+			continue
+		}
+		resolved, err := d.reference(ref.Source, f.strong || v.Type().Field(i).Tag.Get("secret") == "strong")
+		if err != nil {
+			resolved = secret.Reference{}
+			d.fault(n, path, "%s", err)
+		}
+		v.Field(i).Set(reflect.ValueOf(resolved))
+	}
+}
+
+// jsonText hands a list or mapping as JSON to a type that has no fields of its own and reads any value.
+func (d *decoder) jsonText(n *yaml.Node, path string, v reflect.Value) {
+	data, err := json.Marshal(d.free(n, path))
+	if err == nil {
+		err = v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText(data)
+	}
+	if err != nil {
 		d.fault(n, path, "%s", err)
 	}
 }
