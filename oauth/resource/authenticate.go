@@ -28,6 +28,9 @@ type Authenticator struct {
 // Options are what a face decides about its resource.
 type Options struct {
 	SubscriptionKeys bool // keys are taken besides tokens: /llm, and servers with access.subscription_keys
+	// LeaveRoles: the face itself refuses callers whose roles do not let them use the resource, in its own words (an MCP
+	// server answers JSON-RPC −32003).
+	LeaveRoles bool
 }
 
 // Authenticate says who r comes from, at the resource with this URI; {server}/sse, the address of the old transport, is
@@ -53,9 +56,14 @@ func (a *Authenticator) Authenticate(r *http.Request, resource string, o Options
 		return nil, at.noCredential()
 	case cred.key != "":
 		return a.byKey(r, at, cred.key)
-	default:
-		return a.byToken(r.Context(), at, cred.token)
 	}
+	caller, refusal := a.byToken(r.Context(), at, cred.token)
+	if refusal == nil && !o.LeaveRoles && res.Usable != nil {
+		if ok, need := res.Usable(caller); !ok {
+			return nil, forbidden(need)
+		}
+	}
+	return caller, refusal
 }
 
 // byToken accepts an access token for exactly this resource (oauth.md §8.2 rows 2 to 6).
@@ -70,11 +78,6 @@ func (a *Authenticator) byToken(ctx context.Context, at place, token string) (*i
 	}
 	if !caller.HasScope(at.res.Scope) {
 		return nil, a.InsufficientScope(at.uri, caller, at.res.Scope)
-	}
-	if at.res.Usable != nil {
-		if ok, need := at.res.Usable(caller); !ok {
-			return nil, forbidden(need)
-		}
 	}
 	return caller, nil
 }
