@@ -2,22 +2,26 @@ package llm
 
 import (
 	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/proxy/policy"
 )
 
 // Config is the `llm` section of the configuration file.
 type Config struct {
 	// Models that callers may ask for.
 	Models []ModelConfig `yaml:"models"`
+	// Policies of every call to a model.
+	Policies []policy.Entry `yaml:"policies"`
 	// How much text of one request is counted exactly; the rest is estimated by the ratio seen so far.
-	CountBytes int64 `yaml:"count_bytes" unit:"size" default:"1MiB"`
+	CountBytes int64 `yaml:"count_bytes" unit:"size" default:"1MiB" min:"1"`
 	// Tokens that an image in a prompt counts for.
-	ImageTokens int `yaml:"image_tokens" default:"1200"`
+	ImageTokens int `yaml:"image_tokens" default:"1200" min:"0"`
 	// Memory of the answer cache.
 	CacheMemory int64 `yaml:"cache_memory" unit:"size" default:"256MiB"`
 	// Learn a correction of prompt estimates from what providers report.
 	Learn bool `yaml:"learn" available:"false"`
 	// Where vectors of the semantic cache live.
-	VectorStore string `yaml:"vector_store" enum:"memory,redis,redisearch,postgres" available:"false"`
+	VectorStore string `yaml:"vector_store" enum:"memory,redis,redisearch,postgres" default:"memory" unavailable:"redis,redisearch,postgres"`
 	// Pass on the thoughts of models of other shapes as reasoning_content.
 	Reasoning bool `yaml:"reasoning" available:"false"`
 }
@@ -38,7 +42,7 @@ type ModelConfig struct {
 	// A backend or a pool.
 	Backend string `yaml:"backend" required:"true"`
 	// The wire shape of the backend. Anything OpenAI-shaped is openai.
-	Provider string `yaml:"provider" enum:"openai,azure_openai,anthropic,gemini,bedrock,passthrough" default:"openai"`
+	Provider string `yaml:"provider" enum:"openai,azure_openai,anthropic,gemini,bedrock,passthrough" default:"openai" unavailable:"anthropic,gemini,bedrock,passthrough"`
 	// The provider's own name of the model (default: name), or one per member of the pool:
 	// [{backend, upstream_model}]; a member that is not listed gets name.
 	UpstreamModel UpstreamModel `yaml:"upstream_model"`
@@ -54,12 +58,14 @@ type ModelConfig struct {
 	Family string `yaml:"family"`
 	// What happens to the upstream exchange when the caller leaves: cancel closes it, drain reads on to learn the usage.
 	OnDisconnect string `yaml:"on_disconnect" enum:"cancel,drain" default:"cancel"`
+	// Policies of calls to this model.
+	Policies []policy.Entry `yaml:"policies"`
 	// Workspace the model belongs to; empty: the platform's own.
 	Workspace string `yaml:"workspace" available:"false"`
 	// Completion cap sent to providers that need one.
 	MaxOutput int `yaml:"max_output" available:"false"`
 	// Who counts a prompt before the call.
-	Estimator string `yaml:"estimator" enum:"local,upstream" available:"false"`
+	Estimator string `yaml:"estimator" enum:"local,upstream" default:"local" unavailable:"upstream"`
 	// Where a passthrough answer tells its tokens, as JSON pointers.
 	Usage *UsagePointers `yaml:"usage" available:"false"`
 }
@@ -75,13 +81,13 @@ type UsagePointers struct {
 // PriceConfig is what a model costs, per million tokens, in the currency of usage.currency.
 type PriceConfig struct {
 	// Prompt tokens.
-	Input float64 `yaml:"input"`
+	Input float64 `yaml:"input" required:"true" min:"0"`
 	// Prompt tokens that the provider had cached; absent: as input.
-	CachedInput *float64 `yaml:"cached_input"`
+	CachedInput *float64 `yaml:"cached_input" min:"0"`
 	// Prompt tokens that the provider wrote to its cache; absent: as input.
-	CacheWrite *float64 `yaml:"cache_write"`
+	CacheWrite *float64 `yaml:"cache_write" min:"0"`
 	// Answer tokens, reasoning included.
-	Output float64 `yaml:"output"`
+	Output float64 `yaml:"output" required:"true" min:"0"`
 }
 
 // UpstreamModel is the provider's name of a model: one for all members of a pool, or one for each.
