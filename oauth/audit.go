@@ -14,6 +14,12 @@ type Event struct {
 	GrantID  string // at most the first 8 characters
 }
 
+// Outcomes of events.
+const (
+	OutcomeOK      = "ok"
+	OutcomeRefused = "refused"
+)
+
 // Recorder takes audit events. nil drops them.
 type Recorder func(ctx context.Context, e Event)
 
