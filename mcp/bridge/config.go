@@ -38,6 +38,9 @@ type Config struct {
 	ListTTL time.Duration // ttlMs of lists; 0: clients must not keep them
 	Page    int           // tools in one page of tools/list; 0: all
 	Keyring *secret.Keyring
+	// Shared says that whoever can sign in sees the same lists, so that clients may share them (T5). Tools with rules
+	// of their own make lists private whatever it says.
+	Shared bool
 	// Previous is the server of the same name in the snapshot that this one replaces; cursors of its lists go on (T6). nil: none.
 	Previous *Server
 

@@ -20,6 +20,11 @@ func (x *exchange) fail(err error) {
 		x.w.Header()[name] = values
 	}
 	x.note(e)
+	if e.OAuth != "" {
+		body, _ := json.Marshal(map[string]string{"error": e.OAuth, "error_description": e.Msg})
+		x.writeJSON(e.status(x.modern), body)
+		return
+	}
 	x.writeJSON(e.status(x.modern), x.errorBody(e))
 }
 

@@ -28,6 +28,7 @@ type Error struct {
 	Data   json.RawMessage // error.data; nil: none
 	Status int             // HTTP status in both eras; 0: 200 for legacy clients, 400 for modern ones, 404 for unknown methods
 	Header http.Header     // Retry-After, WWW-Authenticate; nil: none
+	OAuth  string          // RFC 6749 error code: the body is in that shape then, as for every challenge (mcp.md §3)
 	Err    error           // for the log
 }
 

@@ -1,0 +1,209 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/openapi"
+	"github.com/drawbridge-mcp/drawbridge/proxy"
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
+)
+
+// call is one tools/call on its way.
+type call struct {
+	s    *Server
+	r    *edge.Request
+	tool *tool
+	args json.RawMessage
+	sent *http.Request // the last one made
+}
+
+// callTool answers tools/call (B2): what may be called, with what, and how it went.
+func (s *Server) callTool(ctx context.Context, r *edge.Request) (json.RawMessage, error) {
+	m := r.Message
+	name, ok := m.Text(m.Name)
+	if !ok {
+		return nil, edge.InvalidParams("params.name must be a string")
+	}
+	facts := identity.RequestFrom(ctx)
+	t := s.byName[name]
+	if t == nil || !s.mayUse(r.Caller, t) {
+		// The same words whether there is no such tool or it is not the caller's (A1). The decoded name decides, from the
+		// current configuration, never a list or a header (A3).
+		return nil, edge.InvalidParams("unknown tool: %s", clip(name))
+	}
+	facts.Note(slog.String("tool", t.Name))
+	if m.Task.Present() && !r.Modern {
+		return nil, edge.MethodNotFound("tools/call as a task") // B8
+	}
+	if m.Arguments.Present() && !m.IsObject(m.Arguments) && string(m.Bytes(m.Arguments)) != "null" {
+		return nil, edge.InvalidParams("params.arguments must be an object")
+	}
+	if t.Scope != "" && !r.Caller.HasScope(t.Scope) {
+		return nil, s.insufficientScope(r.Caller, t)
+	}
+	c := &call{s: s, r: r, tool: t, args: json.RawMessage(m.Bytes(m.Arguments))}
+	if !m.IsObject(m.Arguments) {
+		c.args = json.RawMessage("{}")
+	}
+	if r.Modern {
+		if err := checkHeaders(t.headers, c.args, r.HTTP.Header); err != nil { // H8
+			return nil, err
+		}
+	}
+	body, err := c.do(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.finish(body, r.Modern), nil
+}
+
+// insufficientScope asks for a wider token before anything is sent (A2, oauth.md §8.3). Keys have no scopes to widen,
+// but the answer is true for them too.
+func (s *Server) insufficientScope(c *identity.Caller, t *tool) error {
+	challenge := `Bearer error="insufficient_scope", scope="` + t.Scope + `"`
+	if s.cfg.Challenge != nil {
+		challenge = s.cfg.Challenge(c, s.cfg.Name, t.Scope)
+	}
+	return &edge.Error{
+		Status: http.StatusForbidden, Code: edge.CodeInvalidRequest, OAuth: "insufficient_scope",
+		Msg:    "this tool needs the scope " + t.Scope,
+		Header: http.Header{"Www-Authenticate": {challenge}},
+	}
+}
+
+// do sends the call down the road and reads what came back.
+func (c *call) do(ctx context.Context) (resultBody, error) {
+	p := c.startProgress()
+	defer p.stop() // nothing after the result (B5)
+	answer, err := c.s.cfg.Doer.Do(ctx, c.describe(ctx))
+	if err != nil {
+		return c.fault(ctx, err)
+	}
+	defer answer.Settle(proxy.Outcome{Ending: proxy.EndError}) // for panics; the first one counts
+	if answer.Entry != nil {
+		answer.Settle(proxy.Outcome{Ending: proxy.EndOK, Status: answer.Entry.Status, Bytes: int64(len(answer.Entry.Body))})
+		return resultBody{open: answer.Entry.Body}, nil
+	}
+	return c.read(ctx, answer)
+}
+
+// describe says what the call is, once, for policies, pools and records.
+func (c *call) describe(ctx context.Context) *proxy.Call {
+	t, r := c.tool, c.r
+	facts := proxy.RequestFacts{Time: r.Arrived}
+	if r.HTTP != nil {
+		facts.Method, facts.Header = r.HTTP.Method, r.HTTP.Header
+		if r.HTTP.URL != nil {
+			facts.Path = r.HTTP.URL.Path
+		}
+	}
+	if q := identity.RequestFrom(ctx); q != nil {
+		facts.IP = q.IP
+	}
+	described := &proxy.Call{
+		ID: identity.RequestID(ctx), Surface: proxy.MCP, Endpoint: t.Name, Caller: *r.Caller, Request: facts,
+		Server: c.s.cfg.Name, Tool: t.Name, API: t.API, Arguments: c.args,
+		Target: t.Target, Policies: t.Policies, Idempotent: t.idempotent(),
+	}
+	described.Build = func(ctx context.Context, b *proxy.Backend) (*http.Request, error) { return c.build(ctx, b, described) }
+	if safe(t.Method) {
+		described.CacheKey = c.cacheKey
+	}
+	return described
+}
+
+// idempotent is openapi.md T2: what may be sent again although bytes of it left.
+func (t *tool) idempotent() bool {
+	if t.Retry != nil {
+		return *t.Retry
+	}
+	return safe(t.Method)
+}
+
+func safe(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, "QUERY":
+		return true
+	}
+	return false
+}
+
+// build makes the request for one try, with what the shape policies decided.
+func (c *call) build(ctx context.Context, b *proxy.Backend, described *proxy.Call) (*http.Request, error) {
+	base := c.tool.Base
+	if b != nil && b.URL != nil {
+		base = b.URL
+	}
+	args, err := shaped(c.args, described.Shape.Arguments)
+	if err != nil {
+		return nil, err
+	}
+	req, err := c.tool.op.BuildRequest(ctx, base, args)
+	if err != nil {
+		return nil, err
+	}
+	shapeHeader(req.Header, described.Shape)
+	c.sent = req
+	return req, nil
+}
+
+// cacheKey is the call in a form that does not depend on how its arguments were spelt.
+func (c *call) cacheKey() string {
+	var args any
+	if json.Unmarshal(c.args, &args) != nil {
+		return ""
+	}
+	canonical, err := json.Marshal(args) // keys sorted
+	if err != nil {
+		return ""
+	}
+	// The bytes of numbers count too: floats would let two large ids meet.
+	return c.s.cfg.Name + "\x00" + c.tool.Name + "\x00" + string(canonical) + "\x00" + string(c.args)
+}
+
+// read turns the backend's answer into a result, and settles.
+func (c *call) read(ctx context.Context, answer *proxy.Answer) (resultBody, error) {
+	defer answer.Body.Close()
+	resp := &http.Response{
+		StatusCode: answer.Status, Status: http.StatusText(answer.Status), Header: answer.Upstream, Body: answer.Body,
+		ContentLength: -1, Request: c.sent, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+	if resp.Header == nil {
+		resp.Header = answer.Header
+	}
+	result, err := c.tool.op.ReadResult(resp, openapi.ReadOptions{
+		ResponsesConfig: c.tool.Responses, RequestID: identity.RequestID(ctx),
+	})
+	if err != nil {
+		return c.brokeOff(ctx, answer, err)
+	}
+	body := encodeResult(result)
+	out := proxy.Outcome{Ending: proxy.EndOK, Status: answer.Status, Bytes: int64(len(body.open))}
+	if answer.Status >= 400 {
+		out.Ending = proxy.EndUpstreamError
+	} else if !result.IsError && body.meta == nil && answer.Cache != "" {
+		out.Cacheable = &proxy.CacheEntry{Status: answer.Status, Body: body.open, Created: c.s.now()} // T9
+	}
+	answer.Settle(out)
+	return body, nil
+}
+
+// brokeOff is an answer that ended before it was read.
+func (c *call) brokeOff(ctx context.Context, answer *proxy.Answer, err error) (resultBody, error) {
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		answer.Settle(proxy.Outcome{Ending: proxy.EndClientGone, Status: answer.Status})
+		return resultBody{}, ctx.Err()
+	case errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil || isTimeout(err):
+		answer.Settle(proxy.Outcome{Ending: proxy.EndTimeout, Status: answer.Status, Code: "timeout"})
+		return textResult(c.tooSlow(), true), nil
+	default:
+		answer.Settle(proxy.Outcome{Ending: proxy.EndUpstreamError, Status: answer.Status, Code: "broken_off"})
+		return textResult(brokenOff, true), nil
+	}
+}

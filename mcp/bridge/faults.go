@@ -1,0 +1,130 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/openapi"
+	"github.com/drawbridge-mcp/drawbridge/proxy"
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
+)
+
+// Texts for models: what happened and never where (openapi.md §12). No host, port, certificate or dial error.
+const (
+	unreachable  = "the API could not be reached"
+	brokenOff    = "the connection broke off before the API had answered"
+	unavailable  = "the API is unavailable; try again later"
+	refusedOurs  = "the gateway's credential for this API was refused; this is not about your sign-in"
+	gatewayBusy  = "the gateway is busy; try again later"
+	cannotHandle = "the request could not be made from these arguments"
+)
+
+// fault turns an error of the road into what the caller sees: what the tool did is a result with isError, which models
+// read; what a policy of ours said is a JSON-RPC error (mcp.md §17).
+func (c *call) fault(ctx context.Context, err error) (resultBody, error) {
+	var bad *openapi.ArgumentError
+	if errors.As(err, &bad) {
+		return textResult(bad.Error(), true), nil // SEP-1303
+	}
+	var e *proxy.Error
+	if !errors.As(err, &e) {
+		return resultBody{}, &edge.Error{Code: edge.CodeInternal, Msg: "internal error", Err: fmt.Errorf("call %s: %w", c.tool.Name, err)}
+	}
+	identity.RequestFrom(ctx).Note(slog.String("error", e.Code))
+	switch e.Kind {
+	case proxy.Refused:
+		return resultBody{}, refusal(e)
+	case proxy.Cancelled:
+		return resultBody{}, ctx.Err()
+	case proxy.Internal:
+		return resultBody{}, &edge.Error{Code: edge.CodeInternal, Msg: "internal error", Err: e}
+	default:
+		return textResult(c.faultText(e), true), nil
+	}
+}
+
+func (c *call) faultText(e *proxy.Error) string {
+	switch e.Kind {
+	case proxy.Timeout:
+		return c.tooSlow()
+	case proxy.Unreachable:
+		if errors.Is(e.Err, syscall.ECONNRESET) || errors.Is(e.Err, io.ErrUnexpectedEOF) || errors.Is(e.Err, io.EOF) {
+			return brokenOff
+		}
+		return unreachable
+	case proxy.Credential:
+		return refusedOurs
+	case proxy.Overloaded:
+		return gatewayBusy
+	case proxy.Invalid:
+		return cannotHandle
+	}
+	if e.RetryAfter > 0 {
+		return fmt.Sprintf("the API is unavailable; try again after %ds", seconds(e.RetryAfter))
+	}
+	return unavailable
+}
+
+func (c *call) tooSlow() string {
+	if c.tool.Timeout <= 0 {
+		return "the API did not answer in time"
+	}
+	return "the API did not answer within " + short(c.tool.Timeout)
+}
+
+// short writes a duration as people do: 30s, 2m, 1m30s.
+func short(d time.Duration) string {
+	s := d.Round(time.Millisecond).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	return s
+}
+
+// refusal is what a policy said: 429 for rates, 403 for quotas and rules, with the time to wait in the error and in the
+// header, which clients read that know nothing of JSON-RPC.
+func refusal(e *proxy.Error) error {
+	h := e.Header.Clone()
+	if h == nil {
+		h = http.Header{}
+	}
+	data := map[string]any{}
+	if e.Code != "" {
+		data["code"] = e.Code
+	}
+	if e.RetryAfter > 0 {
+		data["retryAfter"] = seconds(e.RetryAfter)
+		h.Set("Retry-After", strconv.Itoa(seconds(e.RetryAfter)))
+	}
+	raw, _ := json.Marshal(data)
+	return &edge.Error{Code: edge.CodeServer, Status: e.HTTPStatus(), Msg: e.Msg, Data: raw, Header: h, Err: e.Err}
+}
+
+// seconds rounds up: a client that waits so long is not too early.
+func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// clip keeps what is repeated to a caller short.
+func clip(s string) string {
+	const most = 128
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}

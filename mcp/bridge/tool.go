@@ -1,0 +1,74 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/drawbridge-mcp/drawbridge/openapi"
+)
+
+// operation is what a call needs of an openapi.Tool.
+type operation interface {
+	BuildRequest(ctx context.Context, base *url.URL, args json.RawMessage) (*http.Request, error)
+	ReadResult(resp *http.Response, o openapi.ReadOptions) (*openapi.Result, error)
+}
+
+// tool is a Tool with what is made of it once.
+type tool struct {
+	Tool
+	op      operation
+	rule    int    // number of its role list, from 1; 0: everybody
+	wire    []byte // as it stands in tools/list
+	headers []headerParam
+}
+
+func newTool(t Tool, op operation) *tool {
+	return &tool{Tool: t, op: op, wire: wireOf(t), headers: headerParams(t.InputSchema)}
+}
+
+const defaultMaxBytes = 256 << 10 // of responses.max_bytes
+
+// wireOf writes the tool as tools/list shows it. Schemas go out as the bytes that openapi made (B9).
+func wireOf(t Tool) []byte {
+	b := append([]byte(`{"name":`), quoted(t.Name)...)
+	b = appendMember(b, "title", t.Title)
+	b = appendMember(b, "description", t.Description)
+	b = append(b, `,"inputSchema":`...)
+	if len(t.InputSchema) == 0 {
+		b = append(b, `{"type":"object"}`...)
+	}
+	b = append(b, t.InputSchema...)
+	if len(t.OutputSchema) > 0 {
+		b = append(append(b, `,"outputSchema":`...), t.OutputSchema...)
+	}
+	annotations, _ := json.Marshal(t.Annotations)
+	b = append(append(b, `,"annotations":`...), annotations...)
+	most := t.Responses.MaxBytes
+	if most <= 0 {
+		most = defaultMaxBytes
+	}
+	b = append(b, `,"_meta":{"anthropic/maxResultSizeChars":`...)
+	b = strconv.AppendInt(b, most, 10)
+	return append(b, "}}"...)
+}
+
+// risk sorts a tool for people: what could it do?
+func (t *tool) risk() string {
+	switch {
+	case t.Annotations.ReadOnly:
+		return "read"
+	case t.Annotations.Destructive:
+		return "delete"
+	default:
+		return "change"
+	}
+}
+
+func (t *tool) info() ToolInfo {
+	return ToolInfo{
+		Name: t.Name, Title: t.Title, Description: t.Description, Risk: t.risk(), Scope: t.Scope, API: t.API, Tool: t.Tool.Tool,
+	}
+}

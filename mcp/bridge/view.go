@@ -1,0 +1,171 @@
+package bridge
+
+import (
+	"container/list"
+	"crypto/sha256"
+	"strings"
+	"sync"
+
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
+)
+
+const (
+	maxViews     = 1000
+	maxViewBytes = 64 << 20
+)
+
+// view is what callers with the same rights see: a set of tools and the bytes of its lists (T2).
+type view struct {
+	tools []*tool
+	hash  [sha256.Size]byte // over the tools as they stand in the list
+
+	mu    sync.Mutex
+	pages map[pageKey][]byte
+}
+
+type pageKey struct {
+	offset int
+	modern bool
+}
+
+// views remembers views by the rules they fulfil: ten thousand people with two role sets are two views. The least
+// recently used ones go when there are many.
+type views struct {
+	all []*tool
+
+	mu    sync.Mutex
+	byKey map[string]*list.Element // of *keyed
+	byUse *list.List               // most recent first
+	bytes int
+}
+
+type keyed struct {
+	key   string
+	view  *view
+	bytes int
+}
+
+// held is an earlier catalogue whose cursors still go on (T6).
+type held struct {
+	version [sha256.Size]byte
+	views   *views
+}
+
+func newViews(all []*tool) *views {
+	return &views{all: all, byKey: map[string]*list.Element{}, byUse: list.New()}
+}
+
+// viewOf returns the caller's view: one decision for list, call and everything else that shows tools (A4).
+func (s *Server) viewOf(c *identity.Caller) *view { return s.views.get(s.rulesOf(c)) }
+
+// rulesOf tells which role lists the caller fulfils, one byte for each.
+func (s *Server) rulesOf(c *identity.Caller) string {
+	if len(s.rules) == 0 {
+		return ""
+	}
+	key := make([]byte, len(s.rules))
+	for i, roles := range s.rules {
+		if s.matches(c, roles) {
+			key[i] = 1
+		}
+	}
+	return string(key)
+}
+
+func (s *Server) matches(c *identity.Caller, roles []string) bool {
+	if s.cfg.Match != nil {
+		return s.cfg.Match(c, roles)
+	}
+	for _, r := range roles {
+		if c.HasRole(strings.TrimPrefix(r, "role:")) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayUse reports whether the caller sees and may call t (A1).
+func (s *Server) mayUse(c *identity.Caller, t *tool) bool {
+	return t.rule == 0 || s.matches(c, s.rules[t.rule-1])
+}
+
+func (v *views) get(key string) *view {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if e, ok := v.byKey[key]; ok {
+		v.byUse.MoveToFront(e)
+		return e.Value.(*keyed).view
+	}
+	made := newView(v.all, key)
+	v.byKey[key] = v.byUse.PushFront(&keyed{key: key, view: made})
+	v.shrink()
+	return made
+}
+
+func newView(all []*tool, key string) *view {
+	made := &view{pages: map[pageKey][]byte{}}
+	h := sha256.New()
+	for _, t := range all {
+		if t.rule > 0 && key[t.rule-1] == 0 {
+			continue
+		}
+		made.tools = append(made.tools, t)
+		h.Write(t.wire)
+		h.Write([]byte{'\n'})
+	}
+	h.Sum(made.hash[:0])
+	return made
+}
+
+// grown counts the bytes of a page that was just made.
+func (v *views) grown(of *view, bytes int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for e := v.byUse.Front(); e != nil; e = e.Next() {
+		if k := e.Value.(*keyed); k.view == of {
+			k.bytes += bytes
+			v.bytes += bytes
+			break
+		}
+	}
+	v.shrink()
+}
+
+func (v *views) shrink() {
+	for v.byUse.Len() > 1 && (v.byUse.Len() > maxViews || v.bytes > maxViewBytes) {
+		k := v.byUse.Remove(v.byUse.Back()).(*keyed)
+		delete(v.byKey, k.key)
+		v.bytes -= k.bytes
+	}
+}
+
+// byHash returns the view a cursor was made for, if it is still remembered.
+func (v *views) byHash(start []byte) *view {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for e := v.byUse.Front(); e != nil; e = e.Next() {
+		if k := e.Value.(*keyed); string(k.view.hash[:len(start)]) == string(start) {
+			return k.view
+		}
+	}
+	return nil
+}
+
+// ToolInfos lists the tools the caller sees, in the order of tools/list.
+func (s *Server) ToolInfos(c *identity.Caller) []ToolInfo {
+	tools := s.viewOf(c).tools
+	infos := make([]ToolInfo, len(tools))
+	for i, t := range tools {
+		infos[i] = t.info()
+	}
+	return infos
+}
+
+// AllTools lists every tool of the server, whoever may use it: for administrators.
+func (s *Server) AllTools() []ToolInfo {
+	infos := make([]ToolInfo, len(s.tools))
+	for i, t := range s.tools {
+		infos[i] = t.info()
+	}
+	return infos
+}
