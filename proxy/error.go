@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -46,6 +47,49 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// WriteHeader writes what belongs to the refusal into h: retry-after in whole seconds, rounded up, the exact wait in
+// retry-after-ms, x-should-retry: false where SDKs would retry in vain, and Header (llm.md ER-23). An entry of Header
+// without values removes the name.
+func (e *Error) WriteHeader(h http.Header) {
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.FormatInt(WholeSeconds(e.RetryAfter), 10))
+		if e.HTTPStatus() != http.StatusForbidden { // a quota ends at a boundary: TQ-2
+			h.Set("Retry-After-Ms", strconv.FormatInt(max((e.RetryAfter+time.Millisecond-1).Milliseconds(), 1), 10))
+		}
+	}
+	if e.NoRetry || e.RetryAfter > time.Minute {
+		h.Set("X-Should-Retry", "false")
+	}
+	for name, values := range e.Header {
+		if len(values) == 0 {
+			h.Del(name)
+			continue
+		}
+		h[http.CanonicalHeaderKey(name)] = values
+	}
+}
+
+// WholeSeconds is a wait as retry-after tells it: rounded up, at least 1.
+func WholeSeconds(d time.Duration) int64 { return max(int64((d+time.Second-1)/time.Second), 1) }
+
+// UpstreamError is the error that a status of a backend stands for where its own answer must not reach the caller
+// (llm.md ER-16 to ER-18); nil for every other status.
+func UpstreamError(status int, header http.Header, now time.Time) *Error {
+	e := &Error{Type: "upstream_error"}
+	switch {
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		e.Kind, e.Code, e.Msg = Credential, "upstream_auth_failed", "The gateway's credential was refused by the upstream. Tell the gateway's operator."
+	case status == http.StatusServiceUnavailable || status == 529:
+		e.Kind, e.Code, e.Msg = Unavailable, "no_backend_available", "The upstream is overloaded. Try again later."
+		e.RetryAfter = max(toldWait(header, now), time.Second)
+	case status >= 500:
+		e.Kind, e.Code, e.Msg = Unreachable, "upstream_error", "The upstream failed. Try again later."
+	default:
+		return nil
+	}
+	return e
+}
 
 // HTTPStatus returns Status, or the one that belongs to Kind.
 func (e *Error) HTTPStatus() int {

@@ -32,8 +32,10 @@ type Pipeline struct {
 	deps     Deps
 	currency string
 	agent    string
+	hygiene  *hygiene
 	targets  map[string]*target
 	roads    map[string]*road
+	keys     map[stateKey]bool // what it uses of the State
 }
 
 // New builds the road to the backends and pools of cfg. Breakers, counters and connections of backends whose

@@ -36,6 +36,36 @@ type Verdict struct {
 	Settle func(Outcome)
 	// Header adds headers to the answer; it is read when the headers go out, so it may tell settled numbers. nil: none.
 	Header func(h http.Header)
+	// Left is what the tightest limit leaves, for remaining.tokens and remaining.calls; nil: no limit.
+	Left func() int64
+}
+
+// Batcher is a policy that decides together with its neighbours of the same phase: limits reserve all or none
+// (llm.md PX-13), and the refusal that counts is chosen among all of them (ER-24). The pipeline asks the first policy of
+// PhaseCalls and of PhaseTokens, with the whole phase as batch.
+type Batcher interface {
+	Policy
+	AdmitAll(ctx context.Context, call *Call, batch []Policy) (Verdict, error)
+	// Peek gives the headers of limits that were not asked, because a cache answered: they show their counters as they
+	// are (TL-16). nil: none.
+	Peek(ctx context.Context, call *Call, batch []Policy) func(h http.Header)
+}
+
+// Responder is a policy of PhaseResponse: it changes the headers of an answer or a refusal just before they go out
+// (HD-3). It cannot refuse.
+type Responder interface {
+	Policy
+	Respond(ctx context.Context, call *Call, r *Response, h http.Header)
+}
+
+// Response is what response policies see.
+type Response struct {
+	Status     int
+	Header     http.Header // what goes to the caller, before response policies
+	Refusal    string      // code of a refusal, or ""
+	RetryAfter int         // seconds told with a refusal; 0: none
+	Tokens     int64       // what the tightest token limit leaves; -1: none applied
+	Calls      int64       // … of calls
 }
 
 // Policies are compiled policies in the order in which they run inside each phase: everything, workspace, product,

@@ -82,13 +82,14 @@ func InMemory(t testing.TB, steps ...Step) *Backend {
 // Close stops the backend and lets what hangs go. It runs by itself at the end of the test.
 func (b *Backend) Close() {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	select {
 	case <-b.closed:
+		b.mu.Unlock()
 		return
 	default:
 		close(b.closed)
 	}
+	b.mu.Unlock() // what hangs takes the lock as it leaves
 	if b.pipe != nil {
 		_ = b.server.Config.Close()
 		return

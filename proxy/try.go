@@ -1,0 +1,372 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Causes with which a try is cancelled by us.
+var (
+	errHeaderTimeout = errors.New("no answer in time")
+	errIdleTimeout   = errors.New("no bytes in time")
+	errTotalTimeout  = errors.New("exchange took too long")
+	errDone          = errors.New("exchange ended")
+)
+
+const (
+	maxRedirects = 3
+	lookBytes    = 64 << 10 // most that Inspect is shown
+)
+
+// try is one exchange with one backend, and the body of its answer.
+type try struct {
+	run   *run
+	road  *road
+	pass  pass
+	began time.Time
+
+	ctx    context.Context
+	parent context.Context
+	cancel context.CancelCauseFunc
+	timer  *time.Timer // headers, then the whole exchange
+	idle   *time.Timer // streams: silence
+
+	resp   *http.Response
+	err    *Error // no answer
+	status int    // the answer's, or what its first event stands for
+	told   time.Duration
+	failed bool // another try might do better
+	unsent bool // the connection was never made
+
+	first  []byte // read ahead by Inspect
+	ahead  error  // what reading ahead ended with
+	stream bool
+
+	decided sync.Once // the breaker learns once
+	closed  sync.Once
+}
+
+// try sends the call to one backend.
+func (r *run) try(ctx context.Context, road *road, p pass) *try {
+	now := r.p.deps.Now()
+	t := &try{run: r, road: road, pass: p, began: now, parent: ctx}
+	r.attempts++
+	r.last = t
+	left := r.start.Add(road.total).Sub(now)
+	cause := errHeaderTimeout
+	if left < road.header {
+		cause = errTotalTimeout
+	}
+	t.ctx, t.cancel = context.WithCancelCause(ctx)
+	t.timer = time.AfterFunc(min(road.header, left), func() { t.cancel(cause) })
+	road.core.inFlight.Add(1)
+	t.send()
+	t.judge()
+	t.observe()
+	return t
+}
+
+// send builds, cleans, signs and sends the request, and follows redirects where the call asks for that.
+func (t *try) send() {
+	for hops := 0; ; hops++ {
+		req, err := t.request()
+		if err != nil {
+			t.err = t.buildError(err)
+			return
+		}
+		if hops > 0 {
+			req.URL = t.resp.Request.URL
+		}
+		if err := t.road.core.credential.attach(t.ctx, req); err != nil {
+			closeBody(req)
+			t.err = t.credentialError(err)
+			return
+		}
+		resp, err := t.road.core.transport.RoundTrip(req) //nolint:bodyclose // t is its reader
+		if err != nil {
+			t.err = t.fault(err)
+			return
+		}
+		t.resp, t.status = resp, resp.StatusCode
+		t.run.reached = true
+		if resp.Request == nil {
+			resp.Request = req
+		}
+		if hops >= maxRedirects || !t.redirected(req) {
+			return
+		}
+	}
+}
+
+// request is what Build made, with nothing on it that may not pass.
+func (t *try) request() (*http.Request, error) {
+	call, b := t.run.call, t.road.backend
+	req, err := call.Build(t.ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	if !b.sameOrigin(req) {
+		closeBody(req)
+		return nil, &Error{Kind: Internal, Code: "internal_error", Type: "server_error", Msg: "The gateway failed. Try again later.",
+			Err: fmt.Errorf("request would leave the origin of backend %s", b.Name)} // CR-7
+	}
+	h := t.run.p.hygiene
+	if req.Header == nil {
+		req.Header = http.Header{}
+	}
+	theirs := req.Header.Get("User-Agent")
+	h.carry(req.Header, call.Request.Header, call.Surface, t.road.forward)
+	h.clean(req.Header, call.Surface, t.road.forward)
+	call.Shape.apply(req.Header)
+	req.Header["User-Agent"] = []string{t.run.p.agent}
+	if theirs != "" && call.Surface == MCP {
+		req.Header["User-Agent"] = []string{theirs + " " + t.run.p.agent} // a relay tells both
+	}
+	if call.ID != "" {
+		req.Header["X-Request-Id"] = []string{call.ID}
+	}
+	req.Host = ""
+	return req, nil
+}
+
+// redirected decides about a 3xx of a GET or HEAD: only to the backend's own origin, so that the credential stays there.
+func (t *try) redirected(req *http.Request) bool {
+	if !t.run.call.FollowSameOrigin || req.Method != http.MethodGet && req.Method != http.MethodHead {
+		return false
+	}
+	switch t.resp.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect,
+		http.StatusPermanentRedirect:
+	default:
+		return false
+	}
+	to, err := req.URL.Parse(t.resp.Header.Get("Location"))
+	if err != nil || t.resp.Header.Get("Location") == "" {
+		return false
+	}
+	next := &http.Request{URL: to}
+	if !t.road.backend.sameOrigin(next) {
+		return false
+	}
+	_ = t.resp.Body.Close()
+	t.resp.Request = next
+	return true
+}
+
+func closeBody(req *http.Request) {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
+}
+
+func (t *try) buildError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	if t.parent.Err() != nil {
+		return t.fault(err)
+	}
+	return &Error{Kind: Invalid, Code: "invalid_request", Type: "invalid_request_error",
+		Msg: "The request cannot be sent as it is.", Err: fmt.Errorf("build request: %w", err)}
+}
+
+func (t *try) credentialError(err error) *Error {
+	if t.ctx.Err() != nil {
+		return t.fault(err)
+	}
+	t.unsent = true
+	return &Error{Kind: Credential, Code: "upstream_auth_failed", Type: "upstream_error", Err: fmt.Errorf("attach credential: %w", err),
+		Msg: "The gateway could not get a credential for the upstream. Try again later."}
+}
+
+// fault says what an error of the exchange means: the caller has gone, time is over, or the backend failed.
+func (t *try) fault(err error) *Error {
+	e := &Error{Type: "upstream_error", Backend: t.road.backend.Name, Attempts: t.run.attempts, Err: err}
+	cause := context.Cause(t.ctx)
+	switch {
+	case t.parent.Err() != nil && !errors.Is(t.parent.Err(), context.DeadlineExceeded):
+		e.Kind, e.Code, e.Msg = Cancelled, "client_gone", "The caller has gone."
+	case cause != nil:
+		e.Kind, e.Code, e.Msg = Timeout, "upstream_timeout", "The upstream did not answer in time. Try again later."
+		e.Err = cause
+	default:
+		e.Kind, e.Code, e.Msg = Unreachable, "upstream_error", "The upstream could not be reached. Try again later."
+		t.unsent = neverConnected(err)
+	}
+	t.run.reached = t.run.reached || !t.unsent
+	return e
+}
+
+// neverConnected reports whether an error came before the first byte of a request could leave.
+func neverConnected(err error) bool {
+	var dial *dialError
+	var verify *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	var authority x509.UnknownAuthorityError
+	return errors.As(err, &dial) || errors.As(err, &verify) || errors.As(err, &record) || errors.As(err, &alert) ||
+		errors.As(err, &authority) || strings.Contains(err.Error(), "TLS handshake timeout")
+}
+
+// judge decides what the try means for the breaker and whether another might do better.
+func (t *try) judge() {
+	now := t.run.p.deps.Now()
+	if t.err != nil {
+		t.failed = t.err.Kind == Timeout || t.err.Kind == Unreachable || t.err.Kind == Credential
+		t.decide(t.err.Kind == Timeout || t.err.Kind == Unreachable, false, now)
+		t.end()
+		return
+	}
+	t.stream = isStream(t.resp.Header)
+	if t.stream {
+		t.timer.Reset(t.run.start.Add(t.road.total).Sub(now)) // from here silence counts, not the whole (TO-2, TO-3)
+		t.look()
+		if t.err != nil {
+			t.failed = t.err.Kind != Cancelled
+			t.decide(t.failed, true, now)
+			t.end()
+			return
+		}
+	}
+	t.told = toldWait(t.resp.Header, now)
+	t.failed = t.failed || t.road.retry.statuses.has(t.status)
+	if t.road.failures.has(t.status) {
+		t.decide(true, true, now)
+	} else if t.pass.probe {
+		t.decide(false, true, now) // a probe is decided by its status (BR-8)
+	}
+}
+
+// decide tells the breaker, once. known false: the try says nothing about the backend.
+func (t *try) decide(bad, known bool, now time.Time) {
+	t.decided.Do(func() {
+		switch {
+		case bad:
+			t.road.fail(t.pass, now, t.told)
+		case known:
+			t.road.succeed(t.pass, now)
+		default:
+			t.pass.undecided()
+		}
+	})
+}
+
+// look shows the first bytes of a stream to the maker of the call (RE-3).
+func (t *try) look() {
+	inspect := t.run.call.Inspect
+	if inspect == nil || t.resp.StatusCode != http.StatusOK {
+		return
+	}
+	buf := make([]byte, 4<<10)
+	for {
+		n, err := t.read(buf)
+		t.first = append(t.first, buf[:n]...)
+		if err != nil && err != io.EOF { //nolint:errorlint // readers return io.EOF itself
+			if len(t.first) == 0 {
+				t.err = asError(err) // nothing was seen: as good as no answer
+				return
+			}
+			t.ahead = err
+			return
+		}
+		seen := inspect(t.resp.Header, t.first, err != nil)
+		if seen.Failed {
+			t.failed = true
+			if t.status = seen.Status; t.status == 0 {
+				t.status = http.StatusInternalServerError
+			}
+			t.failed = t.road.retry.statuses.has(t.status)
+		}
+		t.ahead = err
+		if !seen.More || err != nil || len(t.first) >= lookBytes {
+			return
+		}
+	}
+}
+
+func isStream(h http.Header) bool {
+	const media = "text/event-stream"
+	v := strings.TrimSpace(h.Get("Content-Type"))
+	if len(v) < len(media) || !strings.EqualFold(v[:len(media)], media) {
+		return false
+	}
+	rest := strings.TrimLeft(v[len(media):], " \t")
+	return rest == "" || rest[0] == ';'
+}
+
+// retryable reports whether the call may be sent again (RE-6).
+func (t *try) retryable(idempotent bool) bool {
+	return t.unsent || idempotent || t.road.retry.unsafe
+}
+
+// unauthorized reports whether the backend refused a credential that can be renewed (CR-6).
+func (t *try) unauthorized() bool {
+	return t.err == nil && t.status == http.StatusUnauthorized && t.parent.Err() == nil &&
+		t.retryable(t.run.call.Idempotent) && t.road.core.credential.refused()
+}
+
+// reason is why a try is followed by another, for metrics: a closed set.
+func (t *try) reason() string {
+	switch {
+	case t.err == nil:
+		return statusReason(t.status)
+	case t.err.Kind == Timeout:
+		return "timeout"
+	case t.unsent:
+		return "connect"
+	default:
+		return "reset"
+	}
+}
+
+func statusReason(status int) string {
+	switch status {
+	case http.StatusTooManyRequests:
+		return "429"
+	case http.StatusRequestTimeout:
+		return "408"
+	default:
+		return statusClass(status)
+	}
+}
+
+func statusClass(status int) string {
+	switch status / 100 {
+	case 2:
+		return "2xx"
+	case 3:
+		return "3xx"
+	case 4:
+		return "4xx"
+	default:
+		return "5xx"
+	}
+}
+
+func (t *try) observe() {
+	watch := t.run.p.deps.Observer
+	if watch == nil {
+		return
+	}
+	outcome := "reset"
+	switch {
+	case t.err == nil:
+		outcome = statusClass(t.status)
+	case t.err.Kind == Timeout:
+		outcome = "timeout"
+	case t.unsent:
+		outcome = "refused"
+	case t.err.Kind == Cancelled:
+		return // says nothing about the backend
+	}
+	watch.Attempt(t.road.backend.Name, outcome, t.run.p.deps.Now().Sub(t.began))
+}
