@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/drawbridge-mcp/drawbridge/oauth"
+	"github.com/drawbridge-mcp/drawbridge/oauth/registration"
 )
 
 // handleAuthorize begins a sign-in for a client (oauth.md §4.1). Until the redirect URI is validated every refusal is a
@@ -44,7 +45,7 @@ func (h *Handler) findClient(ctx context.Context, id string) (oauth.Client, erro
 			advice: "Update the application, or tell its makers."}
 	}
 	client, err := h.Clients.Client(ctx, id)
-	var refused *oauth.Error
+	var refused *registration.DocumentError
 	switch {
 	case errors.Is(err, oauth.ErrNotFound):
 		return client, &pageError{status: http.StatusBadRequest, reason: "unknown_client", cause: "This application is not known here.",
@@ -66,12 +67,14 @@ func (h *Handler) findClient(ctx context.Context, id string) (oauth.Client, erro
 	return client, nil
 }
 
-// clientRefused shows why a client's document cannot be used: the description is ours, made for people.
-func clientRefused(e *oauth.Error) *pageError {
-	page := &pageError{status: e.HTTPStatus(), reason: e.Code, cause: e.Description,
-		advice: "Remove the server from your application and add it again, or tell the makers of the application.", retry: e.Retry(), err: e.Err}
-	if page.cause == "" {
-		page.cause = "This application cannot be used here."
+// clientRefused shows why a client document cannot be used: texts of a closed set, so that nobody learns about our
+// network from them.
+func clientRefused(e *registration.DocumentError) *pageError {
+	page := &pageError{status: e.Status, reason: "document", retry: e.RetryAfter, err: e.Err,
+		cause:  "The description of the application at " + oauth.DisplayName(e.Host, 100) + " could not be used: " + e.Text + ".",
+		advice: "Try again in a minute, or tell the makers of the application."}
+	if e.Status == http.StatusForbidden || e.Host == "" {
+		page.cause, page.advice = sentence(e.Text), "Ask your administrator."
 	}
 	return page
 }

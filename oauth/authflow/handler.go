@@ -10,13 +10,14 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/drawbridge-mcp/drawbridge/oauth"
+	"github.com/drawbridge-mcp/drawbridge/oauth/registration"
 	"github.com/drawbridge-mcp/drawbridge/proxy/secret"
 )
 
 // Clients finds clients of all kinds: configured, registered, and documents, which may be fetched for it.
 type Clients interface {
-	// Client returns the client with this id, whatever its status; oauth.ErrNotFound when nobody knows it. An
-	// *oauth.Error says why it cannot be used, with a description for people.
+	// Client returns the client with this id, whatever its status; oauth.ErrNotFound when nobody knows it,
+	// *registration.DocumentError when its document cannot be used.
 	Client(ctx context.Context, id string) (oauth.Client, error)
 }
 
@@ -39,7 +40,7 @@ type Options struct {
 	Store         oauth.Store
 	Catalogue     oauth.Catalogue
 	Clients       Clients
-	MatchRedirect func(registered []string, asked string) bool // oauth.md §6.6
+	MatchRedirect func(registered []string, asked string) bool // oauth.md §6.6; nil means registration.MatchRedirect
 	Provider      oauth.Provider
 	ProviderName  string // on the sign-in button; "" means "your organization account"
 	Keyring       *secret.Keyring
@@ -67,11 +68,14 @@ func New(o Options) (*Handler, error) {
 	if err := oauth.CheckPublicURL(o.PublicURL); err != nil {
 		return nil, errors.New("public_url: " + err.Error())
 	}
-	if o.Store == nil || o.Catalogue == nil || o.Clients == nil || o.MatchRedirect == nil || o.Provider == nil || o.Keyring == nil {
+	if o.Store == nil || o.Catalogue == nil || o.Clients == nil || o.Provider == nil || o.Keyring == nil {
 		return nil, errors.New("authflow: an option is missing")
 	}
 	if o.Config.Consent == "remember" {
 		return nil, errors.New("oauth.consent: remember is not built yet; use always")
+	}
+	if o.MatchRedirect == nil {
+		o.MatchRedirect = registration.MatchRedirect
 	}
 	if o.Config.CodeTTL <= 0 {
 		o.Config.CodeTTL = time.Minute
