@@ -107,8 +107,8 @@ type StorageConfig struct {
 	Redis string `yaml:"redis" available:"false"`
 	// Begins every key in Redis.
 	RedisPrefix string `yaml:"redis_prefix" default:"drawbridge:" available:"false"`
-	// Signing and encryption keys; made with mode 0600 on the first start.
-	Keys string `yaml:"keys" default:"file:drawbridge.keys.json" format:"file"`
+	// Signing and encryption keys: file:PATH, made with mode 0600 on the first start, or env:NAME of the keys' text.
+	Keys string `yaml:"keys" default:"file:drawbridge.keys.json"`
 }
 
 // APIConfig is one entry of `apis`.
@@ -130,7 +130,7 @@ type APIConfig struct {
 	// Bounds of what a tool sends.
 	Requests openapi.RequestsConfig `yaml:"requests"`
 	// Which JSON Schema subset tools advertise: universal for every known client, rich, or gemini.
-	Profile string `yaml:"profile" default:"universal" enum:"universal,rich,gemini"`
+	Profile string `yaml:"profile" default:"universal" enum:"universal,rich,gemini" unavailable:"rich,gemini"`
 	// Hosts and directories that references in the document may lead to.
 	References []string `yaml:"references"`
 	// Values of variables in the document's server addresses.
@@ -225,31 +225,11 @@ type ToolAccessConfig struct {
 	Policies []policy.Entry `yaml:"policies"`
 }
 
-// LLMConfig is `llm`.
-type LLMConfig struct {
-	llm.Config
-	// Models that callers may ask for.
-	Models []ModelConfig `yaml:"models"`
-	// Policies for calls of all models.
-	Policies []policy.Entry `yaml:"policies"`
-}
+// LLMConfig is `llm`: the llm room's own part of the file.
+type LLMConfig struct{ llm.Config }
 
-// ModelConfig is one entry of `llm.models`.
-type ModelConfig struct {
-	llm.ModelConfig
-	// Policies for calls of this model.
-	Policies []policy.Entry `yaml:"policies"`
-}
-
-// Room returns the part that the llm room reads.
-func (c *LLMConfig) Room() llm.Config {
-	room := c.Config
-	room.Models = make([]llm.ModelConfig, len(c.Models))
-	for i := range c.Models {
-		room.Models[i] = c.Models[i].ModelConfig
-	}
-	return room
-}
+// Room returns what the llm room reads.
+func (c *LLMConfig) Room() llm.Config { return c.Config }
 
 // ProductConfig is one entry of `products`.
 type ProductConfig struct {

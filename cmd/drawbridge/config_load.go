@@ -26,22 +26,28 @@ const maxConfig = 8<<20 + 1
 // listener and calls no address (C9). The documents of APIs are checkDocuments' part. The configuration is good when
 // there are no errors.
 func LoadConfig(path string, env func(string) (string, bool)) (cfg *Config, pos *Positions, errs, warnings []Fault) {
+	return loadConfigFile(path, strictyaml.Options{Env: env})
+}
+
+// loadConfigFile is LoadConfig with more to say about references: commands that only want to know where the gateway is
+// need no secrets.
+func loadConfigFile(path string, o strictyaml.Options) (cfg *Config, pos *Positions, errs, warnings []Fault) {
 	data, err := readConfig(path)
 	if err != nil {
 		return nil, strictyaml.NewPositions(path), []Fault{{File: path, Message: err.Error()}}, nil
 	}
-	return ParseConfig(path, data, env)
+	o.File, o.Dir = path, filepath.Dir(path)
+	return parseConfig(data, o)
 }
 
-// ParseConfig is LoadConfig for a text that is read already; path names it and is what relative paths start from.
-func ParseConfig(path string, data []byte, env func(string) (string, bool)) (cfg *Config, pos *Positions, errs, warnings []Fault) {
+func parseConfig(data []byte, o strictyaml.Options) (cfg *Config, pos *Positions, errs, warnings []Fault) {
 	cfg = &Config{}
-	pos, faults := strictyaml.Decode(data, cfg, strictyaml.Options{File: path, Dir: filepath.Dir(path), Env: env})
+	pos, faults := strictyaml.Decode(data, cfg, o)
 	if pos.Faulty("") && len(faults) == 1 && faults[0].Path == "" {
 		return cfg, pos, faults, nil // not YAML: nothing to check
 	}
 	cfg.complete()
-	v := &validator{cfg: cfg, pos: pos}
+	v := &validator{cfg: cfg, pos: pos, unsetSecrets: o.UnsetSecrets}
 	v.validate()
 	return cfg, pos, strictyaml.Sort(append(faults, v.errors...)), strictyaml.Sort(v.warnings)
 }

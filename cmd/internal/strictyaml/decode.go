@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
 
 	yaml "go.yaml.in/yaml/v4"
 )
@@ -16,7 +17,8 @@ type Options struct {
 	Env func(string) (string, bool)
 	// ReadFile reads what a file: reference names; nil reads regular files of at most 64 KiB.
 	ReadFile func(path string) ([]byte, error)
-	// UnsetSecrets lets env: references name variables that are not set (operations.md Y1); their values are then zero.
+	// UnsetSecrets lets references name variables that are not set and files that are not there (operations.md Y1); their
+	// values are then zero.
 	UnsetSecrets bool
 }
 
@@ -79,6 +81,7 @@ func (d *decoder) value(n *yaml.Node, path string, v reflect.Value, f field) {
 	if !d.fromTag {
 		if _, ok := d.pos.values[path]; !ok {
 			d.pos.values[path] = Position{n.Line, n.Column}
+			d.noteText(n, path)
 		}
 	}
 	if n.Kind == yaml.AliasNode {
@@ -110,6 +113,19 @@ func (d *decoder) value(n *yaml.Node, path string, v reflect.Value, f field) {
 		d.dictionary(n, path, v, f)
 	default:
 		d.scalar(n, path, v, f)
+	}
+}
+
+// noteText remembers where the text of a one-line scalar begins, so that a fault can point inside it.
+func (d *decoder) noteText(n *yaml.Node, path string) {
+	if n.Kind != yaml.ScalarNode || strings.ContainsAny(n.Value, "\n") || strings.Contains(n.Value, "${") {
+		return
+	}
+	switch {
+	case plain(n):
+		d.pos.texts[path] = text{n.Value, 0}
+	case n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0:
+		d.pos.texts[path] = text{n.Value, 1}
 	}
 }
 

@@ -63,6 +63,15 @@ func checkFormat(format, s string) error {
 	panic("strictyaml: no format is named " + format)
 }
 
+// CheckName says what is wrong with the name of an object (C11).
+func CheckName(s string) error { return checkFormat("name", s) }
+
+// CheckModel says what is wrong with the name of a model (C11).
+func CheckModel(s string) error { return checkFormat("model", s) }
+
+// CheckOrigin says what is wrong with an origin such as public_url.
+func CheckOrigin(s string) error { return checkOrigin(s) }
+
 func when(ok bool, message string) error {
 	if ok {
 		return nil

@@ -14,12 +14,21 @@ type Positions struct {
 	file   string
 	values map[string]Position
 	keys   map[string]Position
+	texts  map[string]text // one-line scalars
 	faulty map[string]bool
+}
+
+// text is a scalar that stands on one line as it is.
+type text struct {
+	value string
+	quote int // characters before it: 0 plain, 1 quoted
 }
 
 // NewPositions returns Positions that know only the file's name, for a configuration that was made by a program.
 func NewPositions(file string) *Positions {
-	return &Positions{file: file, values: map[string]Position{}, keys: map[string]Position{}, faulty: map[string]bool{}}
+	return &Positions{
+		file: file, values: map[string]Position{}, keys: map[string]Position{}, texts: map[string]text{}, faulty: map[string]bool{},
+	}
 }
 
 // File is the name that faults carry.
@@ -49,6 +58,22 @@ func (p *Positions) Fault(path, format string, args ...any) Fault {
 func (p *Positions) KeyFault(path, format string, args ...any) Fault {
 	at := p.Key(path)
 	return Fault{File: p.file, Line: at.Line, Column: at.Column, Path: path, Message: fmt.Sprintf(format, args...)}
+}
+
+// Inside places message at an offset, in characters, inside the text at path (C13). Texts over several lines, and texts
+// in which a variable was expanded, are placed at their beginning.
+func (p *Positions) Inside(path string, offset int, format string, args ...any) Fault {
+	f := p.Fault(path, format, args...)
+	if t, ok := p.texts[path]; ok {
+		f.Column += t.quote + offset
+	}
+	return f
+}
+
+// Text returns the text at path, when it stands on one line as it is.
+func (p *Positions) Text(path string) (string, bool) {
+	t, ok := p.texts[path]
+	return t.value, ok
 }
 
 // Faulty reports whether decoding already found a fault at path, above it or below it, so that a later check does not

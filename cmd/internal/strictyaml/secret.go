@@ -44,6 +44,9 @@ func (d *decoder) reference(text string, strong bool) (secret.Reference, error) 
 		}
 	case scheme == "file" && rest != "":
 		if value, err = d.readSecret(rest); err != nil {
+			if d.o.UnsetSecrets {
+				return ref, nil
+			}
 			return ref, err
 		}
 	default:

@@ -1,0 +1,301 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	yaml "go.yaml.in/yaml/v4"
+
+	"github.com/drawbridge-mcp/drawbridge/cmd/internal/strictyaml"
+	"github.com/drawbridge-mcp/drawbridge/openapi"
+)
+
+// importReport is what would become of a document (openapi.md §15).
+type importReport struct {
+	Title      string            `json:"title"`
+	Version    string            `json:"version"`
+	OpenAPI    string            `json:"openapi"`
+	Operations int               `json:"operations"`
+	Tools      []importTool      `json:"tools"`
+	Skipped    []openapi.Skipped `json:"skipped"`
+	Warnings   []openapi.Warning `json:"warnings"`
+}
+
+type importTool struct {
+	Name         string                `json:"name"`
+	Method       string                `json:"method"`
+	Path         string                `json:"path"`
+	OperationID  string                `json:"operation_id"`
+	InputSchema  json.RawMessage       `json:"input_schema"`
+	OutputSchema json.RawMessage       `json:"output_schema"`
+	Annotations  openapi.Annotations   `json:"annotations"`
+	Parameters   int                   `json:"parameters"`
+	Title        string                `json:"title"`
+	Description  string                `json:"description"`
+	Security     []map[string][]string `json:"security"`
+	Bytes        int                   `json:"bytes"`
+}
+
+func newImportCommand(p *program) *cobra.Command {
+	var name, format string
+	cmd := &cobra.Command{
+		Use:   "import SPEC",
+		Short: "Show what would become of an OpenAPI document: a path, - for standard input, or a URL",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if format != "text" && format != "json" && format != "yaml" {
+				return errors.New("--format must be text, json or yaml")
+			}
+			doc, problem := importSpec(cmd.Context(), p.in, args[0], name)
+			if doc != nil {
+				if err := p.printImport(doc, format); err != nil {
+					return failed("write report: %w", err)
+				}
+			}
+			if problem != nil {
+				return &exitError{exitFailed, problem}
+			}
+			if len(doc.Tools) == 0 {
+				return failed("no operation became a tool")
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", "", "name of the server, for warnings about long names")
+	cmd.Flags().StringVar(&format, "format", "text", "text, json or yaml")
+	return cmd
+}
+
+// importSpec reads a document from a path, standard input or a URL (openapi.md R3) and imports all of it.
+func importSpec(ctx context.Context, in io.Reader, spec, server string) (*openapi.Document, error) {
+	src, err := specSource(ctx, in, spec)
+	if err != nil {
+		return nil, err
+	}
+	return openapi.Import(ctx, src, openapi.Options{ServerName: server})
+}
+
+// specSource reads what a person typed as SPEC.
+func specSource(ctx context.Context, in io.Reader, spec string) (openapi.Source, error) {
+	src := openapi.Source{Location: spec}
+	switch {
+	case spec == "-":
+		data, err := io.ReadAll(io.LimitReader(in, maxDocument+1))
+		if err != nil {
+			return src, fmt.Errorf("read standard input: %w", err)
+		}
+		src.Data = data
+	case isURL(spec):
+		fetch := fetchDocument(true)
+		data, err := fetch(ctx, spec)
+		if err != nil {
+			return src, err
+		}
+		src.Data, src.Fetch = data, fetch
+	case strings.HasPrefix(spec, "file:"):
+		u, err := url.Parse(spec)
+		if err != nil || u.Host != "" && u.Host != "localhost" || u.Path == "" {
+			return src, fmt.Errorf("%s: not a file: URL of this computer", spec)
+		}
+		src.Location = u.Path
+	}
+	return src, nil
+}
+
+const (
+	maxDocument  = 64 << 20         // openapi.md R6
+	documentTime = 20 * time.Second // R5
+	maxRedirects = 3
+)
+
+// fetchDocument gets what the operator named: any host, but a redirect may not lead to another one, since that would be
+// somebody else's word (R5). anyHTTP allows http to any host; else only to loopback.
+func fetchDocument(anyHTTP bool) fetcher {
+	client := &http.Client{
+		Timeout:       documentTime,
+		Transport:     &http.Transport{DisableCompression: false, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: documentTime},
+		CheckRedirect: sameOrigin,
+	}
+	return func(ctx context.Context, address string) ([]byte, error) {
+		u, err := url.Parse(address)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return nil, errors.New("not an http or https URL")
+		}
+		if u.User != nil {
+			return nil, errors.New("a URL with credentials is not fetched")
+		}
+		if u.Scheme == "http" && !anyHTTP && !strictyaml.Loopback(u.Hostname()) {
+			return nil, errors.New("http is allowed for loopback only")
+		}
+		defer client.CloseIdleConnections()
+		return get(ctx, client, u)
+	}
+}
+
+func get(ctx context.Context, client *http.Client, u *url.URL) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, errors.New("not an http or https URL")
+	}
+	req.Header.Set("Accept", "application/json, application/yaml, */*;q=0.1")
+	req.Header.Set("User-Agent", "drawbridge/"+version)
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("fetch %s: %w", shown(u), cause(err))
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("fetch %s: the server answered %s", shown(u), resp.Status)
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
+	if err != nil {
+		return nil, fmt.Errorf("fetch %s: %w", shown(u), cause(err))
+	}
+	if len(data) > maxDocument {
+		return nil, errors.New("document is larger than 64MiB")
+	}
+	return data, nil
+}
+
+// sameOrigin re-checks every redirect: the same scheme, host and port, or from http to https of the same host.
+func sameOrigin(req *http.Request, via []*http.Request) error {
+	first := via[0].URL
+	if len(via) > maxRedirects {
+		return errors.New("more than 3 redirects")
+	}
+	upgraded := first.Scheme == "http" && req.URL.Scheme == "https" && req.URL.Hostname() == first.Hostname()
+	if req.URL.User != nil || (req.URL.Scheme != first.Scheme || req.URL.Host != first.Host) && !upgraded {
+		return errors.New("redirected to another origin; name that address itself")
+	}
+	return nil
+}
+
+// cause cuts the method and address that url.Error puts before its cause.
+func cause(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+func newImportReport(doc *openapi.Document) importReport {
+	r := importReport{
+		Title: doc.Title, Version: doc.Version, OpenAPI: doc.OpenAPI, Operations: doc.Operations,
+		Tools: []importTool{}, Skipped: append([]openapi.Skipped{}, doc.Skipped...), Warnings: append([]openapi.Warning{}, doc.Warnings...),
+	}
+	for _, t := range doc.Tools {
+		r.Tools = append(r.Tools, importTool{
+			Name: t.Name, Method: t.Method, Path: t.Path, OperationID: t.OperationID, InputSchema: t.InputSchema,
+			OutputSchema: t.OutputSchema, Annotations: t.Annotations, Parameters: t.Parameters, Title: t.Title,
+			Description: t.Description, Security: securityOf(t.Security), Bytes: t.Bytes,
+		})
+	}
+	return r
+}
+
+func securityOf(alternatives [][]openapi.SchemeScopes) []map[string][]string {
+	out := []map[string][]string{}
+	for _, all := range alternatives {
+		one := map[string][]string{}
+		for _, s := range all {
+			one[s.Scheme] = append([]string{}, s.Scopes...)
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+func (p *program) printImport(doc *openapi.Document, format string) error {
+	r := newImportReport(doc)
+	switch format {
+	case "json":
+		return printJSON(p.out, r)
+	case "yaml":
+		return printYAML(p.out, r)
+	}
+	return r.printText(p.out)
+}
+
+// printYAML writes the JSON of v as block-style YAML, with the members in the same order.
+func printYAML(w io.Writer, v any) error {
+	var text bytes.Buffer
+	if err := printJSON(&text, v); err != nil {
+		return err
+	}
+	var node yaml.Node
+	if err := yaml.Load(text.Bytes(), &node); err != nil {
+		return fmt.Errorf("turn report into YAML: %w", err)
+	}
+	block(&node)
+	out, err := yaml.Dump(&node)
+	if err != nil {
+		return fmt.Errorf("turn report into YAML: %w", err)
+	}
+	_, err = w.Write(out)
+	return err
+}
+
+// block takes JSON's braces and quotes off; the writer puts back the quotes that a text needs.
+func block(n *yaml.Node) {
+	n.Style = 0
+	for _, child := range n.Content {
+		block(child)
+	}
+}
+
+const shownWarnings = 20
+
+func (r importReport) printText(w io.Writer) error {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s %s (%s): %s, %s, %d skipped\n", orDash(r.Title), r.Version, r.OpenAPI,
+		count(r.Operations, "operation"), count(len(r.Tools), "tool"), len(r.Skipped))
+	if len(r.Tools) > 0 {
+		t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "\nNAME\tMETHOD\tPATH\tARGS\tBYTES")
+		for _, tool := range r.Tools {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\n", tool.Name, tool.Method, tool.Path, tool.Parameters, tool.Bytes)
+		}
+		_ = t.Flush()
+	}
+	if len(r.Skipped) > 0 {
+		fmt.Fprintln(&b, "\nSkipped:")
+		for _, s := range r.Skipped {
+			fmt.Fprintf(&b, "  %s %s: %s\n", s.Method, s.Path, s.Reason)
+		}
+	}
+	if len(r.Warnings) > 0 {
+		fmt.Fprintln(&b, "\nWarnings:")
+		for _, warning := range r.Warnings[:min(len(r.Warnings), shownWarnings)] {
+			fmt.Fprintf(&b, "  %s\n", strings.TrimPrefix(warning.At+": "+warning.Message, ": "))
+		}
+		if more := len(r.Warnings) - shownWarnings; more > 0 {
+			fmt.Fprintf(&b, "  … and %d more\n", more)
+		}
+	}
+	if len(r.Tools) > 40 {
+		fmt.Fprintln(&b, "\nmore than 40 tools: some clients use only the first 40 (Cursor) or refuse more than 128 (VS Code); set operations.include or tool_search")
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "(no title)"
+	}
+	return s
+}
+
+// shown is a URL as errors name it: a query may hold a token.
+func shown(u *url.URL) string { return u.Scheme + "://" + u.Host + u.EscapedPath() }

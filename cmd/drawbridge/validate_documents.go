@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/drawbridge-mcp/drawbridge/cmd/internal/strictyaml"
+	"github.com/drawbridge-mcp/drawbridge/openapi"
+	"github.com/drawbridge-mcp/drawbridge/proxy"
+)
+
+// isURL reports whether a document or SPEC is an address and not a path.
+func isURL(s string) bool {
+	lower := strings.ToLower(s)
+	return strings.HasPrefix(lower, "https://") || strings.HasPrefix(lower, "http://")
+}
+
+// DocumentPath returns where an API's document is: its URL, or its path from the folder of the configuration file.
+func (a *APIConfig) DocumentPath(configFile string) string {
+	if isURL(a.Document) || filepath.IsAbs(a.Document) {
+		return a.Document
+	}
+	return filepath.Join(filepath.Dir(configFile), a.Document)
+}
+
+// ImportOptions returns what an API's entry and its backend say about importing its document, for validate, serve and
+// reload alike.
+func (c *Config) ImportOptions(a *APIConfig) openapi.Options {
+	o := openapi.Options{
+		ServerName: c.longestServer(a.Name), Profile: openapi.Profile(a.Profile), Selection: a.Operations, Tools: a.Tools,
+		References: a.References, ServerVariables: a.ServerVariables, Requests: a.Requests, Responses: a.Responses,
+		Limits: c.Import.Limits,
+	}
+	if b := c.backendOf(a.Backend); b != nil {
+		o.Backend, _ = url.Parse(b.URL)
+		o.Credential = openapi.CredentialPlace{Header: b.Credential.Header, Query: b.Credential.Query, Cookie: b.Credential.Cookie}
+	}
+	return o
+}
+
+// longestServer is the longest name among the servers made from an API: the one for which tool names are too long first.
+func (c *Config) longestServer(api string) string {
+	longest := ""
+	for i := range c.MCPServers {
+		for _, f := range c.MCPServers[i].From {
+			if f.API == api && len(c.MCPServers[i].Name) > len(longest) {
+				longest = c.MCPServers[i].Name
+			}
+		}
+	}
+	return longest
+}
+
+// backendOf returns the backend of that name, or the first member of the pool of that name.
+func (c *Config) backendOf(target string) *proxy.BackendConfig {
+	for i := range c.Pools {
+		if c.Pools[i].Name == target && len(c.Pools[i].Members) > 0 {
+			target = c.Pools[i].Members[0].Backend
+		}
+	}
+	for i := range c.Backends {
+		if c.Backends[i].Name == target && target != "" {
+			return &c.Backends[i]
+		}
+	}
+	return nil
+}
+
+// fetcher gets a URL for an import; nil: addresses are not called.
+type fetcher func(ctx context.Context, url string) ([]byte, error)
+
+// documentCheck imports the documents of a configuration to see what would come of them.
+type documentCheck struct {
+	cfg              *Config
+	pos              *Positions
+	fetch            fetcher
+	errors, warnings []Fault
+	tools, skipped   int
+	docs             map[string]*openapi.Document // by API
+}
+
+// checkDocuments imports what can be imported: files, and with a fetcher URLs (C9).
+func checkDocuments(ctx context.Context, cfg *Config, pos *Positions, fetch fetcher) *documentCheck {
+	c := &documentCheck{cfg: cfg, pos: pos, fetch: fetch, docs: map[string]*openapi.Document{}}
+	for i := range cfg.APIs {
+		at := fmt.Sprintf("apis[%d]", i)
+		if a := &cfg.APIs[i]; a.Document != "" && !pos.Faulty(at) {
+			c.document(ctx, at, a)
+		}
+	}
+	c.toolAccess()
+	return c
+}
+
+func (c *documentCheck) document(ctx context.Context, at string, a *APIConfig) {
+	src := openapi.Source{Location: a.DocumentPath(c.pos.File()), Fetch: c.fetch}
+	if isURL(a.Document) {
+		if c.fetch == nil {
+			return
+		}
+		data, err := c.fetch(ctx, a.Document)
+		if err != nil {
+			c.errors = append(c.errors, c.pos.Fault(at+".document", "%s", err))
+			return
+		}
+		src.Data = data
+	}
+	doc, err := openapi.Import(ctx, src, c.cfg.ImportOptions(a))
+	if err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			c.errors = append(c.errors, c.documentFault(at, line))
+		}
+		return
+	}
+	c.docs[a.Name] = doc
+	c.tools += len(doc.Tools)
+	c.skipped += len(doc.Skipped)
+	c.documentWarnings(at, a, doc)
+	if len(doc.Tools) == 0 {
+		c.errors = append(c.errors, c.pos.Fault(at+".document", "no operation became a tool"))
+	}
+}
+
+var documentPlace = regexp.MustCompile(`^(.+?):(\d+):(\d+): (.*)$`)
+
+// documentFault places what an import says: about a key of the entry at that key, about a line of the document there.
+func (c *documentCheck) documentFault(at, text string) Fault {
+	if key, message, ok := strings.Cut(text, ": "); ok && entryKey(key) {
+		return c.pos.Fault(at+"."+key, "%s", message)
+	}
+	if m := documentPlace.FindStringSubmatch(text); m != nil {
+		line, _ := strconv.Atoi(m[2])
+		column, _ := strconv.Atoi(m[3])
+		return Fault{File: m[1], Line: line, Column: column, Path: at + ".document", Message: m[4]}
+	}
+	return c.pos.Fault(at+".document", "%s", text)
+}
+
+// entryKey reports whether a path of an import names a key of the API's entry.
+func entryKey(key string) bool {
+	for _, prefix := range []string{"operations", "tools", "references", "server_variables", "requests", "responses"} {
+		if key == prefix || strings.HasPrefix(key, prefix+".") || strings.HasPrefix(key, prefix+"[") {
+			return !strings.Contains(key, " ") || strings.HasPrefix(key, "tools.")
+		}
+	}
+	return false
+}
+
+// documentWarnings keeps those about the entry itself; a document's own are many and import tells them.
+func (c *documentCheck) documentWarnings(at string, a *APIConfig, doc *openapi.Document) {
+	others := 0
+	for _, w := range doc.Warnings {
+		switch {
+		case entryKey(w.At):
+			c.warnings = append(c.warnings, c.pos.Fault(at+"."+w.At, "%s", w.Message))
+		default:
+			key, message, ok := strings.Cut(w.Message, ": ")
+			if ok && w.At == "" && entryKey(key) {
+				c.warnings = append(c.warnings, c.pos.Fault(at+"."+key, "%s", message))
+				continue
+			}
+			others++
+		}
+	}
+	if others > 0 {
+		c.warnings = append(c.warnings, c.pos.Fault(at+".document", "%s about the document; drawbridge import %s lists them", count(others, "warning"), a.Document))
+	}
+}
+
+// toolAccess reports access.tools keys that name no tool (mcp.md §1).
+func (c *documentCheck) toolAccess() {
+	for i := range c.cfg.MCPServers {
+		s := &c.cfg.MCPServers[i]
+		names, complete := c.toolNames(s)
+		for _, name := range sortedKeys(s.Access.Tools) {
+			path := strictyaml.Join(fmt.Sprintf("mcp_servers[%d].access.tools", i), name)
+			if _, found := names[name]; found || !complete {
+				continue
+			}
+			message := fmt.Sprintf("no tool of this server is named %q", name)
+			if near := strictyaml.Suggest(name, sortedKeys(names)); near != "" {
+				message += fmt.Sprintf("; did you mean %q?", near)
+			}
+			c.errors = append(c.errors, c.pos.KeyFault(path, "%s", message))
+		}
+	}
+}
+
+// toolNames returns the tools of a server, and whether all its documents are known.
+func (c *documentCheck) toolNames(s *ServerConfig) (map[string]bool, bool) {
+	names, complete := map[string]bool{}, true
+	for _, f := range s.From {
+		doc, ok := c.docs[f.API]
+		if !ok {
+			complete = false
+			continue
+		}
+		for _, t := range doc.Tools {
+			names[t.Name] = true
+		}
+	}
+	return names, complete
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/drawbridge-mcp/drawbridge/cmd/internal/strictyaml"
+	"github.com/drawbridge-mcp/drawbridge/proxy/policy"
+)
+
+// policyList is one list of policies and where it stands.
+type policyList struct {
+	path    string
+	scope   policy.Scope
+	entries []policy.Entry
+}
+
+// policyLists returns every list of policies of the file that has entries.
+func (c *Config) policyLists() []policyList {
+	all := []policyList{
+		{"policies", policy.Scope{Kind: policy.Everything}, c.Policies},
+		{"llm.policies", policy.Scope{Kind: policy.AllModels}, c.LLM.Policies},
+	}
+	for i := range c.Products {
+		p := &c.Products[i]
+		all = append(all, policyList{fmt.Sprintf("products[%d].policies", i), policy.Scope{Kind: policy.Product, Name: p.Name}, p.Policies})
+	}
+	for i := range c.LLM.Models {
+		m := &c.LLM.Models[i]
+		all = append(all, policyList{fmt.Sprintf("llm.models[%d].policies", i), policy.Scope{Kind: policy.Model, Name: m.Name}, m.Policies})
+	}
+	for i := range c.MCPServers {
+		s, at := &c.MCPServers[i], fmt.Sprintf("mcp_servers[%d]", i)
+		all = append(all, policyList{at + ".policies", policy.Scope{Kind: policy.Server, Name: s.Name}, s.Policies})
+		for _, name := range sortedKeys(s.Access.Tools) {
+			path := strictyaml.Join(at+".access.tools", name) + ".policies"
+			all = append(all, policyList{path, policy.Scope{Kind: policy.Tool, Name: s.Name + "/" + name}, s.Access.Tools[name].Policies})
+		}
+	}
+	return slices.DeleteFunc(all, func(l policyList) bool { return len(l.entries) == 0 })
+}
+
+// policies compiles every list, expressions included (C13).
+func (v *validator) policies() {
+	lists := v.cfg.policyLists()
+	if len(lists) == 0 {
+		return
+	}
+	env, err := policy.NewEnv(policy.Deps{
+		Target: v.hasTarget, Priced: v.priced, Region: v.cfg.Region, Instance: v.cfg.Instance,
+	})
+	if err != nil {
+		v.fault("policies", "%s", err)
+		return
+	}
+	for _, l := range lists {
+		if v.pos.Faulty(l.path) {
+			continue // an entry that was not read would look empty
+		}
+		_, faults := policy.Compile(l.entries, l.scope, env)
+		for _, f := range faults {
+			v.policyFault(l, f)
+		}
+	}
+}
+
+// policyFault places a fault of a list; one inside an expression at its character (C13).
+func (v *validator) policyFault(l policyList, f policy.Fault) {
+	path := l.path + f.Path
+	if f.Offset < 0 {
+		v.fault(path, "%s", f.Message)
+		return
+	}
+	text := ""
+	if at, ok := v.pos.Text(path); ok {
+		text = at[:min(f.Offset, len(at))]
+	}
+	v.errors = append(v.errors, v.pos.Inside(path, utf8.RuneCountInString(text), "%s", f.Message))
+}
+
+// priced reports whether every model that a cost budget of the scope can meet has a price (llm.md CB-4).
+func (v *validator) priced(scope policy.Scope) bool {
+	for i := range v.cfg.LLM.Models {
+		m := &v.cfg.LLM.Models[i]
+		if m.Price == nil && (scope.Kind != policy.Model || scope.Name == m.Name) && v.granted(scope, m.Name) {
+			return false
+		}
+	}
+	return true
+}
+
+// granted reports whether calls in the scope can be for the model: a product reaches what it grants.
+func (v *validator) granted(scope policy.Scope, model string) bool {
+	if scope.Kind != policy.Product {
+		return scope.Kind != policy.Server && scope.Kind != policy.Tool
+	}
+	for i := range v.cfg.Products {
+		p := &v.cfg.Products[i]
+		if p.Name == scope.Name && (slices.Contains(p.Grants, "llm:*") || slices.Contains(p.Grants, "llm:"+model)) {
+			return true
+		}
+	}
+	return false
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// originOf returns scheme://host[:port] of a URL, "" when it is none.
+func originOf(s string) string {
+	u, err := url.Parse(s)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
