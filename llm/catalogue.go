@@ -24,6 +24,7 @@ type Model struct {
 	upstream map[string]string // by backend
 	fallback string            // upstream name at backends that are not in upstream
 	family   tokens.Family
+	capName  string // the member that a completion cap is written to where the body has none (MX-1)
 }
 
 // UpstreamModel returns the provider's name of the model at a backend (PL-6).
@@ -39,8 +40,8 @@ type Catalogue struct {
 	models  []*Model
 	byName  map[string]*Model // names and aliases
 	created time.Time
-	count   int64 // bytes counted exactly
-	image   int   // tokens of an image
+	counter *tokens.Counter
+	image   int // tokens of an image
 }
 
 // Fault is something wrong in a Config, at a path relative to it: models[2].aliases[0].
@@ -49,7 +50,7 @@ type Fault struct{ Path, Msg string }
 // NewCatalogue builds the models of c, or reports everything that is wrong with it. created is told as the age of every
 // model; it should be the start of the process.
 func NewCatalogue(c Config, created time.Time) (*Catalogue, []Fault) {
-	cat := &Catalogue{byName: map[string]*Model{}, created: created, count: c.CountBytes, image: c.ImageTokens}
+	cat := &Catalogue{byName: map[string]*Model{}, created: created, counter: tokens.NewCounter(int(c.CountBytes)), image: c.ImageTokens}
 	var faults []Fault
 	for i, mc := range c.Models {
 		fault := func(key, msg string, args ...any) {
@@ -103,7 +104,17 @@ func newModel(mc ModelConfig, fault func(key, msg string, args ...any)) *Model {
 		m.upstream[member.Backend] = member.UpstreamModel
 	}
 	m.family = familyOf(mc, m.fallback, fault)
+	m.capName = capName(m.family.Name)
 	return m
+}
+
+// capName is the member that a family of models takes a completion cap from: the newer ones refuse max_tokens (MX-1).
+func capName(family string) string {
+	switch family {
+	case "gpt-5", "gpt-6", "o1", "o3", "o4-mini":
+		return "max_completion_tokens"
+	}
+	return "max_tokens"
 }
 
 // familyOf picks how tokens are counted: by what the entry says, else by the names (§6.3).

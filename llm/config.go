@@ -81,13 +81,13 @@ type UsagePointers struct {
 // PriceConfig is what a model costs, per million tokens, in the currency of usage.currency.
 type PriceConfig struct {
 	// Prompt tokens.
-	Input float64 `yaml:"input" required:"true" min:"0"`
+	Input float64 `yaml:"input" min:"0"`
 	// Prompt tokens that the provider had cached; absent: as input.
 	CachedInput *float64 `yaml:"cached_input" min:"0"`
 	// Prompt tokens that the provider wrote to its cache; absent: as input.
 	CacheWrite *float64 `yaml:"cache_write" min:"0"`
 	// Answer tokens, reasoning included.
-	Output float64 `yaml:"output" required:"true" min:"0"`
+	Output float64 `yaml:"output" min:"0"`
 }
 
 // UpstreamModel is the provider's name of a model: one for all members of a pool, or one for each.
@@ -115,10 +115,9 @@ type MemberModel struct {
 // Endpoint says how one backend likes to be addressed. It comes from the backend's own configuration; the zero value is
 // right for most.
 type Endpoint struct {
-	API            string   // azure_openai: "v1" for {url}/openai/v1/…, else deployment paths
-	APIVersion     string   // azure_openai with deployment paths; "" means DefaultAPIVersion
-	NoUsageOption  bool     // the provider refuses stream_options (usage_option: false)
-	ForwardHeaders []string // further request headers of the caller to send on
+	API           string // azure_openai: "v1" for {url}/openai/v1/…, else deployment paths
+	APIVersion    string // azure_openai with deployment paths; "" means DefaultAPIVersion
+	NoUsageOption bool   // the provider refuses stream_options (usage_option: false)
 }
 
 // DefaultAPIVersion is the api-version sent to Azure OpenAI deployments whose backend names none.
@@ -129,6 +128,22 @@ type Limits struct {
 	Body         int64         // request body after expansion (limits.llm_body); 0 means 20 MiB
 	UpstreamBody int64         // JSON answer of a provider (limits.upstream_body); 0 means 32 MiB
 	Members      int           // JSON members of a request (limits.json_members); 0 means 100000
-	StreamIdle   time.Duration // silence of a provider inside a stream, and of a caller who takes nothing; 0 means 60 s
-	Ping         time.Duration // silence after which a caller gets a comment line; 0 means 15 s
+	Stalled      time.Duration // how long a caller may take nothing of a stream (limits.stream_idle); 0 means 60 s
+	Ping         time.Duration // silence after which a caller of a stream gets a comment line; 0 means 15 s
+}
+
+func (l Limits) withDefaults() Limits {
+	orDefault := func(p *int64, d int64) {
+		if *p == 0 {
+			*p = d
+		}
+	}
+	orDefault(&l.Body, 20<<20)
+	orDefault(&l.UpstreamBody, 32<<20)
+	orDefault((*int64)(&l.Stalled), int64(time.Minute))
+	orDefault((*int64)(&l.Ping), int64(15*time.Second))
+	if l.Members == 0 {
+		l.Members = 100_000
+	}
+	return l
 }

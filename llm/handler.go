@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -69,10 +68,3 @@ func (h *Handler) Mount(g *echo.Group) {
 // Cut ends the streams that still run, with the error event of a shutdown (ST-13), and cancels what they wait for. For
 // when the drain time is over; new streams end the same way.
 func (h *Handler) Cut() { h.streams.cut() }
-
-// streams knows every stream that runs, so that Cut finds it.
-type streams struct {
-	mu      sync.Mutex
-	closed  bool                                      // guarded by mu
-	running map[*http.Request]context.CancelCauseFunc // guarded by mu
-}

@@ -38,6 +38,7 @@ type Reader struct {
 	end     int
 	line    int  // where the line begins that is being read, from start
 	scanned int  // how far that line was searched for its end, from start
+	ready   int  // length of the event at start, once its end was found
 	carried bool // the byte before start was a CR that ended an event: an LF that follows belongs to it
 	begun   bool // the first event is behind us: no byte order mark any more
 	joined  []byte
@@ -51,10 +52,10 @@ func NewReader(src io.Reader) *Reader { return &Reader{src: src} }
 // ended, marked Partial.
 func (r *Reader) Next() (Event, error) {
 	for {
-		if length, ok := r.block(); ok {
-			e := r.event(r.buf[r.start : r.start+length])
-			r.start += length
-			r.line, r.scanned = 0, 0
+		if r.Ready() {
+			e := r.event(r.buf[r.start : r.start+r.ready])
+			r.start += r.ready
+			r.line, r.scanned, r.ready = 0, 0, 0
 			return e, nil
 		}
 		err := r.fill()
@@ -71,10 +72,12 @@ func (r *Reader) Next() (Event, error) {
 	}
 }
 
-// Buffered reports whether bytes were read that Next has not returned: then there is more to come without waiting, or
-// nearly so, though perhaps not a whole event.
-func (r *Reader) Buffered() bool {
-	return r.start < r.end && bytes.IndexByte(r.buf[r.start:r.end], '\n') >= 0
+// Ready reports whether Next has a whole event without reading.
+func (r *Reader) Ready() bool {
+	if r.ready == 0 {
+		r.ready, _ = r.block()
+	}
+	return r.ready > 0
 }
 
 // block looks for the blank line that ends the event at start and returns the length of the event, blank line included.

@@ -75,6 +75,15 @@ func TestAnEventIsReturnedBeforeTheNextRead(t *testing.T) { // ST-1
 	}
 }
 
+func TestReadySaysWhetherNextWaits(t *testing.T) {
+	r := NewReader(strings.NewReader("data: a\n\ndata: b\n\ndata: c\n"))
+	for i, want := range []bool{true, false} {
+		if _, err := r.Next(); err != nil || r.Ready() != want || r.Ready() != want {
+			t.Errorf("after event %d: Ready = %v, want %v (%v)", i, !want, want, err)
+		}
+	}
+}
+
 func TestLongEventsPassUpToTheLimit(t *testing.T) { // SZ-3
 	long := "data: " + strings.Repeat("x", 1<<20) + "\n\n"
 	if got, err := readAll(strings.NewReader(long + long)); len(got) != 2 || !errors.Is(err, io.EOF) {

@@ -1,0 +1,242 @@
+package llm
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/llm/internal/jsonscan"
+	"github.com/drawbridge-mcp/drawbridge/proxy"
+)
+
+// answer gives the caller what came back, and settles.
+func (c *completion) answer(ctx context.Context, a *proxy.Answer) error {
+	switch {
+	case a.Entry != nil:
+		return c.replay(a)
+	case a.Status != http.StatusOK:
+		return c.refusedUpstream(a)
+	case isEventStream(a.Header.Get("Content-Type")):
+		if !c.streams() {
+			return c.broken(ctx, a, nil, errors.New("a stream came that nobody asked for"))
+		}
+		return c.relay(ctx, a)
+	}
+	return c.whole(ctx, a)
+}
+
+func isEventStream(contentType string) bool {
+	kind, _, _ := strings.Cut(contentType, ";")
+	return strings.EqualFold(strings.TrimSpace(kind), "text/event-stream")
+}
+
+// tellRoad sets the headers that say what happened (CA-10, RE-7).
+func tellRoad(header http.Header, cache, backend string, attempts int) {
+	if cache != "" {
+		header["X-Drawbridge-Cache"] = []string{cache}
+	}
+	if backend != "" {
+		header["X-Drawbridge-Backend"] = []string{backend}
+	}
+	if attempts > 0 || cache == "hit" || cache == "semantic" {
+		header["X-Drawbridge-Attempts"] = []string{strconv.Itoa(attempts)}
+	}
+}
+
+// head sets the headers that every answer has. Limits are read now: after settling they are final (TL-14).
+func (c *completion) head(a *proxy.Answer) {
+	header := c.w.Header()
+	for name, values := range a.Header {
+		header[name] = values
+	}
+	if a.Limits != nil {
+		for name, values := range a.Limits() {
+			header[name] = values
+		}
+	}
+	tellRoad(header, a.Cache, a.Backend, a.Attempts)
+	if c.prompt.counted.Load() {
+		header["X-Drawbridge-Estimated-Tokens"] = []string{strconv.Itoa(c.prompt.count())} // TL-19
+	}
+	header["X-Request-Id"] = []string{c.id}
+}
+
+// readAnswer reads the body of an answer that is not a stream, up to the limit.
+func (c *completion) readAnswer(a *proxy.Answer) ([]byte, error) {
+	size := int64(-1)
+	if n, err := strconv.ParseInt(a.Header.Get("Content-Length"), 10, 64); err == nil {
+		size = n
+	}
+	data, err := readAll(a.Body, size, c.limits.UpstreamBody)
+	if err == nil && int64(len(data)) > c.limits.UpstreamBody {
+		err = errors.New("answer too large")
+	}
+	return data, err
+}
+
+// whole passes on a JSON answer, byte for byte (WF-2).
+func (c *completion) whole(ctx context.Context, a *proxy.Answer) error {
+	data, err := c.readAnswer(a)
+	first := c.h.now().Sub(c.start)
+	if err != nil {
+		return c.broken(ctx, a, nil, err)
+	}
+	var o observed
+	if _, err := o.read(data); err != nil {
+		return c.broken(ctx, a, &o, err)
+	}
+	out := proxy.Outcome{Ending: proxy.EndOK, Status: http.StatusOK, Usage: c.usage(&o), Bytes: int64(len(data)), FirstByte: first}
+	if c.r.Context().Err() != nil {
+		out.Ending = proxy.EndClientGone
+	}
+	if a.Cache == "miss" && c.storable(&o, data) {
+		out.Cacheable = &proxy.CacheEntry{Status: http.StatusOK, Header: http.Header{"Content-Type": a.Header["Content-Type"]},
+			Body: data, Usage: out.Usage, Created: c.h.now()}
+	}
+	a.Settle(out)
+	if c.streams() { // a provider that does not stream: the caller gets events all the same
+		return c.replayStream(a, data)
+	}
+	c.head(a)
+	c.w.Header()["Content-Length"] = []string{strconv.Itoa(len(data))}
+	c.w.WriteHeader(http.StatusOK)
+	_, _ = c.w.Write(data) // settled already: what was generated is charged, read or not (TO-6)
+	return nil
+}
+
+func (c *completion) storable(o *observed, data []byte) bool {
+	if c.route.endpoint == chat {
+		return o.storable(c.view.Choices())
+	}
+	found := false
+	_ = jsonscan.Members(data, func(key, value []byte) error { // data was read before
+		found = found || string(key) == "data" && len(value) > 2
+		return nil
+	})
+	return found && !o.failed
+}
+
+// usage is what the answer cost: as reported, else estimated (AC-1, AC-2).
+func (c *completion) usage(o *observed) proxy.Usage {
+	if o != nil && o.reported {
+		return o.usage
+	}
+	u := proxy.Usage{Input: c.prompt.count(), Source: proxy.UsageEstimated}
+	if o != nil && len(o.text) > 0 {
+		u.Output = c.count(string(o.text))
+	}
+	return u
+}
+
+// count counts generated text. The caller may be gone, so it does not wait for a place on the caller's behalf.
+func (c *completion) count(text string) int {
+	t, err := c.snap.Models.counter.Begin(context.WithoutCancel(c.r.Context()), c.model.family, len(text))
+	if err != nil {
+		return len(text)
+	}
+	defer t.End()
+	return t.Count(text)
+}
+
+// broken settles an answer that could not be read whole and of which the caller has seen nothing (AC-3, AC-4).
+func (c *completion) broken(ctx context.Context, a *proxy.Answer, o *observed, err error) error {
+	f := &failure{status: http.StatusBadGateway, kind: "upstream_error", code: "upstream_error",
+		msg: "The model's answer could not be read. Try again.", backend: a.Backend, attempts: a.Attempts, err: err}
+	ending := proxy.EndUpstreamError
+	switch {
+	case c.r.Context().Err() != nil:
+		ending, f.code = proxy.EndClientGone, ""
+	case context.Cause(ctx) == errShutdown: //nolint:errorlint // our own value
+		f = shuttingDown(err)
+	case timedOut(err):
+		ending = proxy.EndTimeout
+		f.status, f.code, f.msg = http.StatusGatewayTimeout, "upstream_timeout", "The model did not answer in time. Try again."
+	}
+	a.Settle(proxy.Outcome{Ending: ending, Code: f.code, Status: f.status, Usage: c.usage(o)})
+	f.header = withLimits(f.header, a)
+	return f
+}
+
+// withLimits adds what limits want to say on an answer that we make in place of an upstream's.
+func withLimits(header http.Header, a *proxy.Answer) http.Header {
+	all := http.Header{}
+	if a.Limits != nil {
+		for name, values := range a.Limits() {
+			all[name] = values
+		}
+	}
+	if a.Cache != "" {
+		all.Set("X-Drawbridge-Cache", a.Cache)
+	}
+	for name, values := range header {
+		all[name] = values
+	}
+	return all
+}
+
+func timedOut(err error) bool {
+	var pe *proxy.Error
+	if errors.As(err, &pe) {
+		return pe.Kind == proxy.Timeout
+	}
+	var ne net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &ne) && ne.Timeout()
+}
+
+// passes reports whether an error of the upstream reaches the caller as it is (ER-22).
+func passes(status int) bool {
+	switch status {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusRequestTimeout, http.StatusConflict,
+		http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity, http.StatusTooManyRequests:
+		return true
+	}
+	return false
+}
+
+// refusedUpstream answers for an upstream that said no. Nothing was generated (AC-6).
+func (c *completion) refusedUpstream(a *proxy.Answer) error {
+	out := proxy.Outcome{Ending: proxy.EndUpstreamError, Code: "upstream_error", Usage: proxy.Usage{Source: proxy.UsageNone}}
+	if passes(a.Status) {
+		data, err := c.readAnswer(a)
+		if err == nil {
+			out.Status, out.Bytes = a.Status, int64(len(data))
+			a.Settle(out)
+			c.head(a)
+			c.w.Header()["Content-Length"] = []string{strconv.Itoa(len(data))}
+			c.w.WriteHeader(a.Status)
+			_, _ = c.w.Write(data)
+			return nil
+		}
+	}
+	f := upstreamFailure(a)
+	out.Code, out.Status = f.code, f.status
+	a.Settle(out)
+	f.header = withLimits(f.header, a)
+	_, _ = io.CopyN(io.Discard, a.Body, 64<<10) // a short body read to its end keeps the connection
+	return f
+}
+
+// upstreamFailure is the answer in place of an upstream's error that tells about us, not about the request (ER-16…ER-18).
+func upstreamFailure(a *proxy.Answer) *failure {
+	f := &failure{status: http.StatusBadGateway, kind: "upstream_error", code: "upstream_error",
+		msg: "The model failed. Try again.", backend: a.Backend, attempts: a.Attempts, header: http.Header{},
+		err: errors.New("upstream answered " + strconv.Itoa(a.Status))}
+	switch a.Status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		f.code, f.msg = "upstream_auth_failed", "The gateway is not allowed to use the model. Tell its operator."
+	case http.StatusServiceUnavailable, 529:
+		f.status, f.code, f.msg = http.StatusServiceUnavailable, "no_backend_available", "No backend of the model is available. Try again later."
+		f.retryAfter = time.Second
+		for _, name := range []string{"Retry-After", "Retry-After-Ms"} {
+			if v := a.Header.Get(name); v != "" {
+				f.header.Set(name, v)
+			}
+		}
+	}
+	return f
+}
