@@ -64,6 +64,8 @@ type Tool struct {
 	Responses openapi.ResponsesConfig
 	// Timeout of the backend, for texts only; 0: unknown.
 	Timeout time.Duration
+	// Operation makes requests and reads answers in place of the operation itself; nil: the operation. For tests.
+	Operation Operation
 }
 
 // ToolInfo describes a tool a caller sees, for the consent page, the portal and the command line.

@@ -68,7 +68,7 @@ func (s *Server) add(t Tool) error {
 	if s.byName[t.Name] != nil {
 		return fmt.Errorf("tool %q is there twice", t.Name)
 	}
-	made := newTool(t, t.Tool)
+	made := newTool(t)
 	if len(t.Roles) > 0 {
 		made.rule = s.ruleOf(t.Roles)
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/openapi"
 )
 
-// operation is what a call needs of an openapi.Tool.
-type operation interface {
+// Operation makes the request of a call and reads the answer; *openapi.Tool.
+type Operation interface {
 	BuildRequest(ctx context.Context, base *url.URL, args json.RawMessage) (*http.Request, error)
 	ReadResult(resp *http.Response, o openapi.ReadOptions) (*openapi.Result, error)
 }
@@ -19,13 +19,17 @@ type operation interface {
 // tool is a Tool with what is made of it once.
 type tool struct {
 	Tool
-	op      operation
+	op      Operation
 	rule    int    // number of its role list, from 1; 0: everybody
 	wire    []byte // as it stands in tools/list
 	headers []headerParam
 }
 
-func newTool(t Tool, op operation) *tool {
+func newTool(t Tool) *tool {
+	var op Operation = t.Tool
+	if t.Operation != nil {
+		op = t.Operation
+	}
 	return &tool{Tool: t, op: op, wire: wireOf(t), headers: headerParams(t.InputSchema)}
 }
 

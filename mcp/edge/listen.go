@@ -15,7 +15,7 @@ func (x *exchange) get() {
 		x.notAllowed(modernMethods)
 		return
 	}
-	if _, stream := accepts(x.r.Header); !stream || len(x.r.Header["Accept"]) == 0 {
+	if !asksForStream(x.r.Header) {
 		x.notAllowed(allMethods)
 		return
 	}

@@ -62,6 +62,19 @@ func accepts(h http.Header) (jsonOK, stream bool) {
 	return jsonOK, stream
 }
 
+// asksForStream reports whether a GET names event streams; a wildcard is a browser or a probe (§2).
+func asksForStream(h http.Header) bool {
+	for _, line := range h["Accept"] {
+		for part := range strings.SplitSeq(line, ",") {
+			kind, params, _ := strings.Cut(part, ";")
+			if strings.EqualFold(strings.TrimSpace(kind), "text/event-stream") && quality(params) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // quality returns the q of a media range; 1 when there is none or it makes no sense.
 func quality(params string) float64 {
 	for p := range strings.SplitSeq(params, ";") {

@@ -49,8 +49,8 @@ func Decode(body []byte, limits Limits) (*Message, error) {
 	if limits.Members <= 0 {
 		limits.Members = 100_000
 	}
-	var frames [16]frame
-	var keys [48]key
+	var frames [8]frame
+	var keys [32]key
 	d := decoder{buf: body, limits: limits, msg: &Message{Body: body}, stack: frames[:0], keys: keys[:0]}
 	if err := d.open(); err != nil {
 		return nil, err

@@ -86,13 +86,17 @@ func (d *decoder) text() (escaped, lone bool, err error) {
 	d.pos++
 	var high bool // the last thing was an escaped high surrogate
 	for d.pos < len(d.buf) {
-		c := d.buf[d.pos]
-		if plain[c] {
+		start := d.pos
+		for d.pos < len(d.buf) && plain[d.buf[d.pos]] {
 			d.pos++
-			lone, high = lone || high, false
-			continue
 		}
-		switch {
+		if d.pos == len(d.buf) {
+			break
+		}
+		if d.pos > start {
+			lone, high = lone || high, false
+		}
+		switch c := d.buf[d.pos]; {
 		case c == '"':
 			d.pos++
 			return escaped, lone || high, nil
