@@ -3,6 +3,7 @@ package tokens
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -50,20 +51,20 @@ type Issuer struct {
 
 // claims is the payload of an access token (oauth.md §8.1), in both directions.
 type claims struct {
-	Issuer    string           `json:"iss"`
-	Audience  jwt.ClaimStrings `json:"aud"`
-	Subject   string           `json:"sub"`
-	ClientID  string           `json:"client_id"`
-	Scope     string           `json:"scope"`
-	IssuedAt  int64            `json:"iat"`
-	NotBefore int64            `json:"nbf"`
-	Expires   int64            `json:"exp"`
-	ID        string           `json:"jti"`
-	GrantID   string           `json:"gid"`
-	Roles     []string         `json:"roles,omitempty"`
-	Tenant    string           `json:"tid,omitempty"`
-	AuthTime  int64            `json:"auth_time,omitempty"`
-	Name      string           `json:"name,omitempty"`
+	Issuer    string   `json:"iss"`
+	Audience  audience `json:"aud"`
+	Subject   string   `json:"sub"`
+	ClientID  string   `json:"client_id"`
+	Scope     string   `json:"scope"`
+	IssuedAt  int64    `json:"iat"`
+	NotBefore int64    `json:"nbf"`
+	Expires   int64    `json:"exp"`
+	ID        string   `json:"jti"`
+	GrantID   string   `json:"gid"`
+	Roles     []string `json:"roles,omitempty"`
+	Tenant    string   `json:"tid,omitempty"`
+	AuthTime  int64    `json:"auth_time,omitempty"`
+	Name      string   `json:"name,omitempty"`
 }
 
 // Issue signs an access token. Nothing of the identity provider's own token is in it: no e-mail, no groups.
@@ -74,7 +75,7 @@ func (i *Issuer) Issue(a Access) (Issued, error) {
 		expires = a.NotAfter.Truncate(time.Second)
 	}
 	c := claims{
-		Issuer: i.Issuer, Audience: jwt.ClaimStrings{a.Audience}, Subject: a.Subject, ClientID: a.ClientID,
+		Issuer: i.Issuer, Audience: audience{a.Audience}, Subject: a.Subject, ClientID: a.ClientID,
 		Scope: strings.Join(slices.Sorted(slices.Values(a.Scopes)), " "), ID: randomID(), GrantID: a.GrantID,
 		IssuedAt: now.Unix(), NotBefore: now.Unix(), Expires: expires.Unix(),
 		Roles: slices.Sorted(slices.Values(a.Roles)), Tenant: a.Tenant, Name: a.Name,
@@ -100,6 +101,25 @@ func (i *Issuer) ttl() time.Duration {
 	return i.TTL()
 }
 
+// audience is written as one string, and read as a string or a list (RFC 7519 §4.1.3).
+type audience []string
+
+func (a audience) MarshalJSON() ([]byte, error) {
+	if len(a) == 1 {
+		return json.Marshal(a[0])
+	}
+	return json.Marshal([]string(a))
+}
+
+func (a *audience) UnmarshalJSON(text []byte) error {
+	var one string
+	if json.Unmarshal(text, &one) == nil {
+		*a = audience{one}
+		return nil
+	}
+	return json.Unmarshal(text, (*[]string)(a))
+}
+
 // The methods below make claims a jwt.Claims. The library's own validation is not used (see verify.go).
 
 func (c claims) GetExpirationTime() (*jwt.NumericDate, error) { return date(c.Expires), nil }
@@ -107,7 +127,7 @@ func (c claims) GetIssuedAt() (*jwt.NumericDate, error)       { return date(c.Is
 func (c claims) GetNotBefore() (*jwt.NumericDate, error)      { return date(c.NotBefore), nil }
 func (c claims) GetIssuer() (string, error)                   { return c.Issuer, nil }
 func (c claims) GetSubject() (string, error)                  { return c.Subject, nil }
-func (c claims) GetAudience() (jwt.ClaimStrings, error)       { return c.Audience, nil }
+func (c claims) GetAudience() (jwt.ClaimStrings, error)       { return jwt.ClaimStrings(c.Audience), nil }
 
 func date(unix int64) *jwt.NumericDate { return jwt.NewNumericDate(time.Unix(unix, 0)) }
 

@@ -30,16 +30,15 @@ type memory struct {
 	}
 }
 
-func (m *memory) get(hash tokenHash, ring *secret.Keyring, now time.Time) (verdict, bool) {
+func (m *memory) get(hash tokenHash, ring *secret.Keyring, now time.Time) (*Token, bool) {
 	s := &m.shard[hash[0]%shards]
 	s.mu.RLock()
 	v, ok := s.verdicts[hash]
 	s.mu.RUnlock()
-	return v, ok && v.ring == ring && now.Before(v.token.Expires)
+	return v.token, ok && v.ring == ring && now.Before(v.token.Expires)
 }
 
-func (m *memory) put(hash tokenHash, ring *secret.Keyring, t *Token, now time.Time) verdict {
-	v := verdict{token: t, ring: ring}
+func (m *memory) put(hash tokenHash, ring *secret.Keyring, t *Token, now time.Time) {
 	s := &m.shard[hash[0]%shards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,8 +48,7 @@ func (m *memory) put(hash tokenHash, ring *secret.Keyring, t *Token, now time.Ti
 	makeRoom(s.verdicts, maxRemembered/shards, func(old verdict) bool {
 		return old.ring != ring || !now.Before(old.token.Expires)
 	})
-	s.verdicts[hash] = v
-	return v
+	s.verdicts[hash] = verdict{token: t, ring: ring}
 }
 
 // makeRoom keeps records below limit: what is dead goes first, then, when that was too little, whatever the map names

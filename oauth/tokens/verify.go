@@ -45,7 +45,7 @@ type Token struct {
 // Verify returns who a token speaks for at the resource audience. Errors are *oauth.Error: InvalidToken with one public
 // text whatever is wrong (Err has the reason), or TemporarilyUnavailable.
 func (v *Verifier) Verify(ctx context.Context, token, audience string) (*identity.Caller, error) {
-	t, err := v.Inspect(ctx, token)
+	t, grant, err := v.verify(ctx, token)
 	if err != nil {
 		return nil, err
 	}
@@ -53,34 +53,48 @@ func (v *Verifier) Verify(ctx context.Context, token, audience string) (*identit
 		return nil, invalid(errors.New("aud is another resource"))
 	}
 	caller := t.Caller
+	caller.Groups, caller.Claims = grant.groups, grant.claims
 	return &caller, nil
 }
 
 // Inspect verifies a token for whatever resource it is. What the Token points to is shared: read only.
 func (v *Verifier) Inspect(ctx context.Context, token string) (*Token, error) {
-	if len(token) > maxToken {
-		return nil, invalid(errors.New("too long"))
-	}
-	now, ring, hash := clock(v.Now), v.Keyring(), sha256.Sum256([]byte(token))
-	remembered, ok := v.memory.get(hash, ring, now)
-	if !ok {
-		c, err := v.parse(token, ring, now)
-		if err != nil {
-			return nil, invalid(err)
-		}
-		remembered = v.memory.put(hash, ring, c, now)
-	}
-	t := remembered.token
-	if err := checkTime(t, now); err != nil {
-		return nil, invalid(err)
-	}
-	grant, err := v.standing.check(ctx, v, t, now)
+	t, grant, err := v.verify(ctx, token)
 	if err != nil {
 		return nil, err
 	}
 	out := *t
 	out.Caller.Groups, out.Caller.Claims = grant.groups, grant.claims
 	return &out, nil
+}
+
+// verify returns what is remembered of a good token, which nobody may change, and what its grant is now.
+func (v *Verifier) verify(ctx context.Context, token string) (*Token, standing, error) {
+	if len(token) > maxToken {
+		return nil, standing{}, invalid(errors.New("too long"))
+	}
+	now, ring, hash := clock(v.Now), v.Keyring(), hashOf(token)
+	t, ok := v.memory.get(hash, ring, now)
+	if !ok {
+		var err error
+		if t, err = v.parse(token, ring); err != nil {
+			return nil, standing{}, invalid(err)
+		}
+	}
+	if err := checkTime(t, now); err != nil {
+		return nil, standing{}, invalid(err)
+	}
+	if !ok {
+		v.memory.put(hash, ring, t, now)
+	}
+	grant, err := v.standing.check(ctx, v, t, now)
+	return t, grant, err
+}
+
+// hashOf hashes on the stack: tokens are hashed on every call.
+func hashOf(token string) tokenHash {
+	var buf [1536]byte
+	return sha256.Sum256(append(buf[:0], token...))
 }
 
 // Drop makes a revocation on this replica count at once: tokens of the grant are refused from the next call on.
@@ -93,7 +107,7 @@ func invalid(reason error) *oauth.Error {
 
 // parse checks header, signature and issuer. Times are left to checkTime, which runs on every call: the library would
 // give exp the same leeway as nbf.
-func (v *Verifier) parse(token string, ring *secret.Keyring, now time.Time) (*Token, error) {
+func (v *Verifier) parse(token string, ring *secret.Keyring) (*Token, error) {
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{"ES256"}), jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation())
 	var c claims
 	_, err := parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) { return keyOf(t.Header, ring) })
@@ -109,8 +123,7 @@ func (v *Verifier) parse(token string, ring *secret.Keyring, now time.Time) (*To
 	if c.Expires == 0 || c.Subject == "" || c.GrantID == "" {
 		return nil, errors.New("exp, sub or gid is missing")
 	}
-	t := c.token()
-	return t, checkTime(t, now)
+	return c.token(), nil
 }
 
 // keyOf chooses the key by kid from our own ring. Whatever else a header offers (jku, x5u, jwk, x5c) is not looked at.
