@@ -20,6 +20,7 @@ type Document struct {
 	RelativeServer string
 
 	serverName string
+	panics     []string
 }
 
 // Tool is one operation, ready to be offered and called.

@@ -1,0 +1,410 @@
+package openapi
+
+import (
+	"bytes"
+	"encoding/base64"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+)
+
+// builtBody is a finished body; nil means none.
+type builtBody struct {
+	contentType string
+	data        []byte
+}
+
+// attach puts the body on a request so that it can be sent again (T2).
+func (b *builtBody) attach(req *http.Request) {
+	if b == nil {
+		req.Body = http.NoBody
+		return
+	}
+	if b.contentType != "" {
+		req.Header["Content-Type"] = []string{b.contentType}
+	}
+	data := b.data
+	req.ContentLength = int64(len(data))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+	req.Body = io.NopCloser(bytes.NewReader(data))
+}
+
+// body makes the body of the operation's media type (§8.3).
+func (r *requestBuilder) body() (*builtBody, error) {
+	plan := r.plan.body
+	if plan.kind == noBody {
+		return nil, nil
+	}
+	if !plan.flat {
+		return r.wholeBody()
+	}
+	members, err := r.members()
+	if err != nil {
+		return nil, err
+	}
+	if len(members) == 0 && !plan.required {
+		return nil, nil
+	}
+	switch plan.kind {
+	case formBody:
+		return &builtBody{plan.contentType, r.form(members)}, nil
+	case multipartBody:
+		return r.multipart(members)
+	}
+	object := make(map[string]any, len(members))
+	for _, m := range members {
+		object[m.name] = m.value
+	}
+	return &builtBody{plan.contentType, appendValue(nil, object)}, nil
+}
+
+// member is one property of a body, under the backend's name.
+type member struct {
+	name  string
+	value any
+	arg   *arg
+}
+
+// members joins the arguments of a flat body, declared ones before additional ones (A12).
+func (r *requestBuilder) members() ([]member, error) {
+	var list []member
+	taken := map[string]bool{}
+	checked := map[string]any{}
+	for _, args := range [...][]*arg{r.plan.args, r.plan.fixed} {
+		for _, a := range args {
+			v, ok := r.values[a.name]
+			if !ok || a.in != "body" || a.rest {
+				continue
+			}
+			if containsNUL(v) {
+				return nil, argumentError(a.name, faultNUL)
+			}
+			checked[argName(a.orig)] = v
+			if a.renamed {
+				v = renameBack(a.schema, v, 0)
+			}
+			taken[a.orig] = true
+			list = append(list, member{a.orig, v, a})
+		}
+	}
+	if rest := r.plan.byName["additional_properties"]; rest != nil && rest.rest {
+		more, _ := r.values[rest.name].(map[string]any)
+		if containsNUL(any(more)) {
+			return nil, argumentError(rest.name, faultNUL)
+		}
+		if rest.renamed {
+			more, _ = renameBack(rest.schema, more, 0).(map[string]any)
+		}
+		for _, k := range sortedKeys(more) {
+			if !taken[k] && r.plan.byOrig(k) == nil {
+				checked[k] = more[k]
+				list = append(list, member{k, more[k], rest})
+			}
+		}
+	}
+	if r.plan.body.check && r.plan.body.kind == jsonBody && len(list) > 0 {
+		if problems := r.plan.check.joined(checked); len(problems) > 0 {
+			return nil, &ArgumentError{Problems: problems}
+		}
+	}
+	return list, nil
+}
+
+func (p *plan) byOrig(name string) *arg {
+	for _, a := range p.args {
+		if a.in == "body" && !a.rest && a.orig == name {
+			return a
+		}
+	}
+	return nil
+}
+
+// wholeBody makes a body of the one argument `body`.
+func (r *requestBuilder) wholeBody() (*builtBody, error) {
+	plan := r.plan.body
+	var a *arg
+	for _, list := range [...][]*arg{r.plan.args, r.plan.fixed} {
+		for _, candidate := range list {
+			if candidate.in == "body" {
+				a = candidate
+			}
+		}
+	}
+	if a == nil {
+		return nil, nil
+	}
+	v, given := r.values[a.name]
+	if !given {
+		return nil, nil
+	}
+	if a.file == noFile && containsNUL(v) {
+		return nil, argumentError(a.name, faultNUL)
+	}
+	if a.renamed {
+		v = renameBack(a.schema, v, 0)
+	}
+	switch plan.kind {
+	case jsonBody:
+		return &builtBody{plan.contentType, appendValue(nil, v)}, nil
+	case formBody, multipartBody:
+		return r.looseForm(a, v)
+	case linesBody:
+		return &builtBody{plan.contentType, lines(v)}, nil
+	case binaryBody:
+		f, err := readFile(v, r.plan.fileMax)
+		if err != nil {
+			return nil, argumentError(a.name, err)
+		}
+		contentType := plan.contentType
+		if plan.wildcard || essence(contentType) == "application/octet-stream" && f.contentType != "" {
+			contentType = f.typeOrSniffed()
+		}
+		return &builtBody{contentType, f.data}, nil
+	}
+	contentType := plan.contentType
+	if plan.wildcard {
+		contentType = "text/plain"
+	}
+	return &builtBody{contentType, []byte(scalarText(v))}, nil
+}
+
+// looseForm sends an object without declared properties as a form.
+func (r *requestBuilder) looseForm(a *arg, v any) (*builtBody, error) {
+	object, ok := v.(map[string]any)
+	if !ok {
+		return nil, argumentError(a.name, fault("must be an object"))
+	}
+	var members []member
+	for _, k := range sortedKeys(object) {
+		members = append(members, member{k, object[k], &arg{}})
+	}
+	if r.plan.body.kind == multipartBody {
+		return r.multipart(members)
+	}
+	return &builtBody{r.plan.body.contentType, r.form(members)}, nil
+}
+
+// lines writes one compact JSON value per line; a string is sent as it is.
+func lines(v any) []byte {
+	list, ok := v.([]any)
+	if !ok {
+		return []byte(scalarText(v))
+	}
+	var b []byte
+	for _, item := range list {
+		b = append(appendValue(b, item), '\n')
+	}
+	return b
+}
+
+// form writes application/x-www-form-urlencoded.
+func (r *requestBuilder) form(members []member) []byte {
+	q := &query{form: true}
+	for _, m := range members {
+		e := r.plan.body.encoding[m.name]
+		if e.contentType != "" && isJSONType(e.contentType) {
+			q.pair(m.name, string(appendValue(nil, m.value)))
+			continue
+		}
+		p := &paramSpec{name: m.name, style: e.style, explode: true, reserved: false}
+		if p.style == "" {
+			p.style = "form"
+		}
+		if e.explode != nil {
+			p.explode = *e.explode
+		} else if p.style == "spaceDelimited" || p.style == "pipeDelimited" {
+			p.explode = false
+		}
+		switch v := m.value.(type) {
+		case map[string]any:
+			if e.style == "" {
+				q.nested(m.name, v)
+			} else {
+				_ = q.object(p, v) // names cannot meet: every member was declared or is refused before
+			}
+		default:
+			_ = q.parameter(p, v)
+		}
+	}
+	return q.b
+}
+
+// nested writes an object as a[b]=c; lists of objects inside are JSON texts.
+func (q *query) nested(name string, object map[string]any) {
+	for _, k := range sortedKeys(object) {
+		inner := name + "[" + k + "]"
+		switch v := object[k].(type) {
+		case map[string]any:
+			q.nested(inner, v)
+		case []any:
+			for _, item := range v {
+				q.pair(inner, scalarText(item))
+			}
+		default:
+			q.pair(inner, scalarText(v))
+		}
+	}
+}
+
+// upload is a file argument, decoded (A10).
+type upload struct {
+	data        []byte
+	filename    string
+	contentType string
+}
+
+func (f *upload) typeOrSniffed() string {
+	if f.contentType != "" {
+		return f.contentType
+	}
+	return http.DetectContentType(f.data)
+}
+
+// readFile decodes a file argument: {data, filename, content_type} or a bare string; base64 or a data: URI.
+func readFile(v any, limit int64) (*upload, error) {
+	f := &upload{}
+	text, _ := v.(string)
+	if m, ok := v.(map[string]any); ok {
+		text, _ = m["data"].(string)
+		f.filename, _ = m["filename"].(string)
+		f.contentType, _ = m["content_type"].(string)
+	}
+	if strings.HasPrefix(text, "data:") {
+		head, data, ok := strings.Cut(text[5:], ",")
+		if !ok {
+			return nil, fault("data is not a data: URI")
+		}
+		mediaType, isBase64 := strings.CutSuffix(head, ";base64")
+		if f.contentType == "" {
+			f.contentType = mediaType
+		}
+		if !isBase64 {
+			text, f.data = "", []byte(decodeOnce(data))
+		} else {
+			text = data
+		}
+	}
+	if int64(len(text))/4*3 > limit+3 {
+		return nil, fault("is larger than " + sizeText(limit))
+	}
+	if f.data == nil {
+		data, err := decodeBase64(text)
+		if err != nil {
+			return nil, err
+		}
+		f.data = data
+	}
+	if int64(len(f.data)) > limit {
+		return nil, fault("is larger than " + sizeText(limit))
+	}
+	if f.contentType != "" {
+		if _, _, err := mime.ParseMediaType(f.contentType); err != nil || strings.ContainsAny(f.contentType, "\r\n") {
+			return nil, fault("content_type is not a media type")
+		}
+	}
+	return f, nil
+}
+
+// decodeBase64 takes the standard and the URL alphabet, with or without padding, white space ignored.
+func decodeBase64(text string) ([]byte, error) {
+	clean := strings.Map(func(r rune) rune {
+		switch r {
+		case ' ', '\t', '\r', '\n', '=':
+			return -1
+		case '-':
+			return '+'
+		case '_':
+			return '/'
+		}
+		return r
+	}, text)
+	data, err := base64.RawStdEncoding.DecodeString(clean)
+	if err != nil {
+		return nil, fault("data is not base64")
+	}
+	return data, nil
+}
+
+// renameBack gives the members of a value their own names again (A3).
+func renameBack(s *schema, v any, depth int) any {
+	if depth > maxArgDepth {
+		return v
+	}
+	switch v := v.(type) {
+	case []any:
+		out := make([]any, len(v))
+		for i, item := range v {
+			out[i] = item
+			for _, items := range itemSchemas(s, 0) {
+				out[i] = renameBack(items, out[i], depth+1)
+			}
+		}
+		return out
+	case map[string]any:
+		names := map[string]property{}
+		originals(s, names, 0)
+		out := make(map[string]any, len(v))
+		for _, k := range sortedKeys(v) {
+			p, known := names[k]
+			switch {
+			case known:
+				out[p.name] = renameBack(p.schema, v[k], depth+1)
+			default:
+				if _, taken := out[k]; !taken {
+					out[k] = v[k]
+				}
+			}
+		}
+		return out
+	}
+	return v
+}
+
+// originals maps advertised names to properties, through allOf and unions.
+func originals(s *schema, into map[string]property, depth int) {
+	if s == nil || depth > 8 {
+		return
+	}
+	for i, name := range safeNames(s) {
+		if _, known := into[name]; !known {
+			into[name] = s.props[i]
+		}
+	}
+	for _, list := range [...][]*schema{s.allOf, s.anyOf, s.oneOf} {
+		for _, m := range list {
+			originals(m, into, depth+1)
+		}
+	}
+}
+
+func itemSchemas(s *schema, depth int) []*schema {
+	if s == nil || depth > 8 {
+		return nil
+	}
+	var out []*schema
+	if s.items != nil {
+		out = append(out, s.items)
+	}
+	for _, list := range [...][]*schema{s.allOf, s.anyOf, s.oneOf} {
+		for _, m := range list {
+			out = append(out, itemSchemas(m, depth+1)...)
+		}
+	}
+	return out
+}
+
+// extensions of the types that files most often have; the table of the system would differ between machines.
+func extension(contentType string) string {
+	known := [...][2]string{
+		{"application/pdf", ".pdf"}, {"application/zip", ".zip"}, {"application/json", ".json"}, {"application/xml", ".xml"}, {"text/plain", ".txt"},
+		{"text/csv", ".csv"}, {"text/html", ".html"}, {"image/png", ".png"}, {"image/jpeg", ".jpg"}, {"image/gif", ".gif"}, {"image/webp", ".webp"},
+		{"image/svg+xml", ".svg"}, {"audio/mpeg", ".mp3"}, {"audio/wav", ".wav"}, {"video/mp4", ".mp4"}, {"application/gzip", ".gz"},
+	}
+	for _, k := range known {
+		if k[0] == essence(contentType) {
+			return k[1]
+		}
+	}
+	return ".bin"
+}

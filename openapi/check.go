@@ -1,0 +1,311 @@
+package openapi
+
+import (
+	"fmt"
+	"math/big"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	failed "github.com/santhosh-tekuri/jsonschema/v6/kind"
+)
+
+// checker holds a tool's validators, compiled on the first call that needs them and kept (§10).
+type checker struct {
+	plan *plan
+
+	argsOnce sync.Once
+	args     *jsonschema.Schema // nil: it did not compile; types alone are checked
+
+	bodyOnce sync.Once
+	body     *jsonschema.Schema
+}
+
+func compileSchema(doc map[string]any) *jsonschema.Schema {
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.AssertFormat()
+	c.UseLoader(noLoader{})
+	const name = "mem:///tool"
+	if err := c.AddResource(name, doc); err != nil {
+		return nil
+	}
+	s, err := c.Compile(name)
+	if err != nil {
+		return nil
+	}
+	return s
+}
+
+// noLoader refuses every reference out of a schema.
+type noLoader struct{}
+
+func (noLoader) Load(url string) (any, error) { return nil, fmt.Errorf("%s: not loaded", url) }
+
+// arguments checks the arguments of a call against their schemas.
+func (c *checker) arguments(values map[string]any) []string {
+	c.argsOnce.Do(func() { c.args = compileSchema(flattenArgs(c.plan.args)) })
+	if c.args == nil {
+		return c.typesOnly(values)
+	}
+	return c.plan.problems(c.args.Validate(values))
+}
+
+// joined checks a body that has rules about its members together.
+func (c *checker) joined(values map[string]any) []string {
+	c.bodyOnce.Do(func() { c.body = compileSchema(flattenOne(c.plan.body.schema)) })
+	if c.body == nil {
+		return nil
+	}
+	return c.plan.problems(c.body.Validate(values))
+}
+
+func (c *checker) typesOnly(values map[string]any) []string {
+	var out []string
+	for _, name := range sortedKeys(values) {
+		a := c.plan.byName[name]
+		if a == nil || a.kinds == 0 || a.file != noFile || a.kinds.has(valueType(values[name])) || a.kinds.has(tNumber) && valueType(values[name]) == tInteger {
+			continue
+		}
+		out = append(out, fmt.Sprintf("argument %q: must be %s, got %s", name, typeText(a.kinds.names()), c.plan.shown(name, values[name])))
+	}
+	return out
+}
+
+// checkValue checks one value at import; "" is good.
+func checkValue(p *plan, a *arg, value any) string {
+	s := compileSchema(flattenArgs([]*arg{a}))
+	if s == nil {
+		return ""
+	}
+	if list := p.problems(s.Validate(map[string]any{a.name: value})); len(list) > 0 {
+		return list[0]
+	}
+	return ""
+}
+
+// problems turns the validator's tree of causes into at most five lines.
+func (p *plan) problems(err error) []string {
+	if err == nil {
+		return nil
+	}
+	verr, ok := err.(*jsonschema.ValidationError)
+	if !ok {
+		return []string{"the arguments do not fit the tool's schema"}
+	}
+	var out []string
+	p.collect(verr, &out)
+	sort.Strings(out)
+	out = unique(out)
+	if len(out) > 5 {
+		out = out[:5]
+	}
+	return out
+}
+
+func (p *plan) collect(e *jsonschema.ValidationError, out *[]string) {
+	if text := p.union(e); text != "" {
+		*out = append(*out, text)
+		return
+	}
+	if len(e.Causes) > 0 {
+		for _, c := range e.Causes {
+			p.collect(c, out)
+		}
+		return
+	}
+	place := valuePath(e.InstanceLocation)
+	name := ""
+	if len(e.InstanceLocation) > 0 {
+		name = e.InstanceLocation[0]
+	}
+	text := p.kindText(name, e.ErrorKind)
+	if place == "" {
+		*out = append(*out, "the body: "+text)
+		return
+	}
+	*out = append(*out, fmt.Sprintf("argument %q: %s", place, text))
+}
+
+// union says of a failed anyOf what the variants need.
+func (p *plan) union(e *jsonschema.ValidationError) string {
+	if _, ok := e.ErrorKind.(*failed.AnyOf); !ok {
+		return ""
+	}
+	place := valuePath(e.InstanceLocation)
+	var variants []string
+	var wants []string
+	for _, c := range e.Causes {
+		leaf := c
+		for len(leaf.Causes) == 1 {
+			leaf = leaf.Causes[0]
+		}
+		switch k := leaf.ErrorKind.(type) {
+		case *failed.Required:
+			variants = append(variants, "needs "+strings.Join(k.Missing, ", "))
+		case *failed.Type:
+			if len(leaf.InstanceLocation) == len(e.InstanceLocation) {
+				wants = append(wants, k.Want...)
+			}
+		}
+	}
+	if len(wants) == len(e.Causes) || len(wants) > 0 && len(variants) == 0 && len(wants) >= len(e.Causes) {
+		return fmt.Sprintf("argument %q: must be %s", place, typeText(dropNull(wants)))
+	}
+	if place == "" {
+		place = "body"
+	}
+	text := fmt.Sprintf("argument %q: fits none of the variants", place)
+	if len(variants) > 0 {
+		text += ": " + strings.Join(variants[:min(len(variants), 8)], "; ")
+	}
+	return text
+}
+
+func dropNull(names []string) []string {
+	var out []string
+	for _, n := range names {
+		if n != "null" && !contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// valuePath writes the place of a value as items[2].sku.
+func valuePath(location []string) string {
+	var b strings.Builder
+	for i, token := range location {
+		if _, err := strconv.Atoi(token); err == nil && i > 0 {
+			b.WriteString("[" + token + "]")
+			continue
+		}
+		if i > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(shorten(token, 80))
+	}
+	return b.String()
+}
+
+func (p *plan) kindText(name string, k jsonschema.ErrorKind) string {
+	switch k := k.(type) {
+	case *failed.Required:
+		return "is missing " + strings.Join(k.Missing[:min(len(k.Missing), 8)], ", ")
+	case *failed.Type:
+		return fmt.Sprintf("must be %s, got %s", typeText(dropNull(k.Want)), k.Got)
+	case *failed.Enum:
+		return fmt.Sprintf("must be one of %s, got %s", valueList(k.Want), p.shown(name, k.Got))
+	case *failed.Const:
+		return fmt.Sprintf("must be %s, got %s", valueText(k.Want), p.shown(name, k.Got))
+	case *failed.Minimum:
+		return fmt.Sprintf("must be at least %s, got %s", ratText(k.Want), p.secretOr(name, ratText(k.Got)))
+	case *failed.Maximum:
+		return fmt.Sprintf("must be at most %s, got %s", ratText(k.Want), p.secretOr(name, ratText(k.Got)))
+	case *failed.ExclusiveMinimum:
+		return fmt.Sprintf("must be more than %s, got %s", ratText(k.Want), p.secretOr(name, ratText(k.Got)))
+	case *failed.ExclusiveMaximum:
+		return fmt.Sprintf("must be less than %s, got %s", ratText(k.Want), p.secretOr(name, ratText(k.Got)))
+	case *failed.MultipleOf:
+		return "must be a multiple of " + ratText(k.Want)
+	case *failed.MinLength:
+		return fmt.Sprintf("must have at least %d characters, got %d", k.Want, k.Got)
+	case *failed.MaxLength:
+		return fmt.Sprintf("must have at most %d characters, got %d", k.Want, k.Got)
+	case *failed.MinItems:
+		return fmt.Sprintf("must have at least %d items, got %d", k.Want, k.Got)
+	case *failed.MaxItems:
+		return fmt.Sprintf("must have at most %d items, got %d", k.Want, k.Got)
+	case *failed.UniqueItems:
+		return "must not repeat items"
+	case *failed.Pattern:
+		return fmt.Sprintf("must match %s, got %s", shorten(k.Want, 100), p.shown(name, k.Got))
+	case *failed.Format:
+		return "must be " + formatText(k.Want)
+	case *failed.AdditionalProperties:
+		list := append([]string(nil), k.Properties...)
+		sort.Strings(list)
+		return "does not have " + shorten(strings.Join(list[:min(len(list), 5)], ", "), 120)
+	}
+	return "does not fit the tool's schema"
+}
+
+func formatText(format string) string {
+	switch format {
+	case "date-time":
+		return "a date-time like 2026-01-31T09:00:00Z"
+	case "date":
+		return "a date like 2026-01-31"
+	case "time":
+		return "a time like 09:00:00Z"
+	case "uuid":
+		return "a UUID like 123e4567-e89b-12d3-a456-426614174000"
+	case "email":
+		return "an email address"
+	case "uri":
+		return "a URI like https://example.com/x"
+	}
+	return "an address in the form " + format
+}
+
+// typeText says "an integer", "a string or a list".
+func typeText(names []string) string {
+	var parts []string
+	for _, n := range names {
+		switch n {
+		case "integer", "object", "array":
+			parts = append(parts, "an "+n)
+		case "null":
+		default:
+			parts = append(parts, "a "+n)
+		}
+	}
+	return strings.Join(parts, " or ")
+}
+
+func valueList(values []any) string {
+	var parts []string
+	for i, v := range values {
+		if i == 10 {
+			parts = append(parts, "…")
+			break
+		}
+		if v != nil {
+			parts = append(parts, valueText(v))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func valueText(v any) string {
+	text := string(appendValue(nil, v))
+	if utf8.RuneCountInString(text) > 60 {
+		text = shorten(text, 60)
+	}
+	text, _ = visible(text)
+	return text
+}
+
+// shown is a value as it may stand in a text: short, and never a secret's.
+func (p *plan) shown(name string, v any) string { return p.secretOr(name, valueText(v)) }
+
+func (p *plan) secretOr(name, text string) string {
+	if a := p.byName[name]; a != nil && a.secret {
+		return "another value"
+	}
+	return shorten(text, 60)
+}
+
+func ratText(r *big.Rat) string {
+	if r == nil {
+		return "?"
+	}
+	if r.IsInt() {
+		return shorten(r.Num().String(), 60)
+	}
+	f, _ := r.Float64()
+	return strconv.FormatFloat(f, 'g', -1, 64)
+}

@@ -1,0 +1,546 @@
+package openapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+const upperHex = "0123456789ABCDEF"
+
+func isUnreserved(c byte) bool {
+	return isLetter(c) || c >= '0' && c <= '9' || c == '-' || c == '.' || c == '_' || c == '~'
+}
+
+// appendEscaped percent-encodes everything but unreserved characters and those in keep.
+func appendEscaped(b []byte, s, keep string) []byte {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if isUnreserved(c) || keep != "" && strings.IndexByte(keep, c) >= 0 {
+			b = append(b, c)
+		} else {
+			b = append(b, '%', upperHex[c>>4], upperHex[c&15])
+		}
+	}
+	return b
+}
+
+// scalarText is how a value is written where there is no JSON (B11).
+func scalarText(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case json.Number:
+		return string(v)
+	case bool:
+		return strconv.FormatBool(v)
+	}
+	return string(appendValue(nil, v))
+}
+
+// fault is what is wrong with one argument; its text follows the argument's name.
+type fault string
+
+func (f fault) Error() string { return string(f) }
+
+const (
+	faultSteps   = fault(`must not contain path steps ("..")`)
+	faultEmpty   = fault("must not be empty")
+	faultControl = fault("must not contain control characters")
+	faultLines   = fault("must not contain line breaks")
+	faultNUL     = fault("must not contain NUL characters")
+	faultLong    = fault("must not be longer than 8 KiB")
+)
+
+// pathStyle describes how a path parameter is written: prefix, what stands between values, and between names and values.
+type pathStyle struct {
+	prefix, between, equals string
+	named                   bool // matrix writes the parameter's name
+	dot                     bool // label: a dot inside of a value is encoded
+}
+
+func pathStyleOf(style string, explode bool) pathStyle {
+	switch style {
+	case "label":
+		s := pathStyle{prefix: ".", between: ",", equals: ",", dot: true}
+		if explode {
+			s.between, s.equals = ".", "="
+		}
+		return s
+	case "matrix":
+		s := pathStyle{prefix: ";", between: ",", equals: ",", named: true}
+		if explode {
+			s.between, s.equals = ";", "="
+		}
+		return s
+	}
+	s := pathStyle{between: ",", equals: ","}
+	if explode {
+		s.equals = "="
+	}
+	return s
+}
+
+// appendPath writes a path argument (§8.2), refusing what would leave its segment (§9).
+func appendPath(b []byte, a *arg, v any) ([]byte, error) {
+	if a.spec.contentType != "" {
+		return appendSegment(b, contentText(a.spec, v), pathStyle{}, a.slashes)
+	}
+	st := pathStyleOf(a.spec.style, a.spec.explode)
+	b = append(b, st.prefix...)
+	name := ""
+	if st.named {
+		name = string(appendEscaped(nil, a.orig, ""))
+	}
+	var err error
+	switch v := v.(type) {
+	case []any:
+		if len(v) == 0 {
+			return nil, faultEmpty
+		}
+		return appendPathList(b, a, v, st, name)
+	case map[string]any:
+		if len(v) == 0 {
+			return nil, faultEmpty
+		}
+		return appendPathObject(b, a, v, st, name)
+	default:
+		if st.named {
+			b = append(append(b, name...), '=')
+		}
+		b, err = appendSegment(b, scalarText(v), st, a.slashes)
+	}
+	return b, err
+}
+
+func appendPathList(b []byte, a *arg, list []any, st pathStyle, name string) ([]byte, error) {
+	var err error
+	for i, item := range list {
+		if i > 0 {
+			b = append(b, st.between...)
+		}
+		if st.named && (i == 0 || a.spec.explode) {
+			b = append(append(b, name...), '=')
+		}
+		if b, err = appendSegment(b, scalarText(item), st, a.slashes); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+func appendPathObject(b []byte, a *arg, object map[string]any, st pathStyle, name string) ([]byte, error) {
+	if st.named && !a.spec.explode {
+		b = append(append(b, name...), '=')
+	}
+	var err error
+	for i, k := range sortedKeys(object) {
+		if i > 0 {
+			b = append(b, st.between...)
+		}
+		if b, err = appendSegment(b, k, st, false); err != nil {
+			return nil, err
+		}
+		b = append(b, st.equals...)
+		if b, err = appendSegment(b, scalarText(object[k]), st, a.slashes); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// appendSegment writes one value into a path segment (Q1–Q9).
+func appendSegment(b []byte, s string, st pathStyle, slashes bool) ([]byte, error) {
+	if err := checkSegment(s); err != nil {
+		return nil, err
+	}
+	if slashes {
+		for i, piece := range strings.Split(s, "/") {
+			if strings.TrimSpace(piece) == "" {
+				return nil, fault("must not contain empty path segments")
+			}
+			if i > 0 {
+				b = append(b, '/')
+			}
+			b = appendEscaped(b, piece, "")
+		}
+		return b, nil
+	}
+	if !st.dot {
+		return appendEscaped(b, s, ""), nil
+	}
+	start := len(b)
+	b = appendEscaped(b, s, "")
+	return append(b[:start], strings.ReplaceAll(string(b[start:]), ".", "%2E")...), nil
+}
+
+// checkSegment refuses path steps in any of their disguises: encoded once or often, with backslashes, path parameters or
+// full-width dots (Q2, Q3, Q6).
+func checkSegment(s string) error {
+	if strings.TrimSpace(s) == "" {
+		return faultEmpty
+	}
+	plain := true
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c < 0x20 || c == 0x7f {
+			return faultControl
+		}
+		if c == '.' || c == '%' || c >= utf8.RuneSelf {
+			plain = false
+		}
+	}
+	if plain {
+		return nil
+	}
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return faultControl
+	}
+	for range 8 {
+		n := norm.NFKC.String(s)
+		if hasSteps(n) {
+			return faultSteps
+		}
+		next := decodeOnce(n)
+		if next == n {
+			return nil
+		}
+		s = next
+	}
+	return faultSteps // encoded more often than any honest value is
+}
+
+func hasSteps(s string) bool {
+	for _, piece := range strings.FieldsFunc(s, func(r rune) bool { return r == '/' || r == '\\' }) {
+		piece, _, _ = strings.Cut(piece, ";")
+		piece = strings.TrimFunc(piece, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
+		if piece == "." || piece == ".." {
+			return true
+		}
+	}
+	return false
+}
+
+// decodeOnce decodes the escapes that are valid and keeps the rest.
+func decodeOnce(s string) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]) {
+			v, _ := strconv.ParseUint(s[i+1:i+3], 16, 8)
+			b = append(b, byte(v))
+			i += 2
+			continue
+		}
+		b = append(b, s[i])
+	}
+	return strings.ToValidUTF8(string(b), "\ufffd")
+}
+
+// contentText is the text of a parameter with content (B9).
+func contentText(p *paramSpec, v any) string {
+	if isJSONType(p.contentType) {
+		return string(appendValue(nil, v))
+	}
+	return scalarText(v)
+}
+
+// query collects the query of a request.
+type query struct {
+	b        []byte
+	used     map[string]bool // names taken by other parameters and the credential (Q11)
+	reserved bool            // allowReserved of the parameter being written
+	form     bool            // WHATWG form encoding: space as +
+}
+
+// reservedInQuery may stay under allowReserved: what would change the structure may not (B8).
+const reservedInQuery = ":/?[]@!$'()*,;"
+
+func (q *query) escape(s string) {
+	if q.form {
+		q.b = appendForm(q.b, s)
+		return
+	}
+	if !q.reserved {
+		q.b = appendEscaped(q.b, s, "")
+		return
+	}
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]) {
+			q.b = append(q.b, s[i:i+3]...)
+			i += 2
+			continue
+		}
+		q.b = appendEscaped(q.b, s[i:i+1], reservedInQuery)
+	}
+}
+
+// appendForm is the application/x-www-form-urlencoded serializer of WHATWG URL.
+func appendForm(b []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c == ' ':
+			b = append(b, '+')
+		case isLetter(c) || c >= '0' && c <= '9' || c == '*' || c == '-' || c == '.' || c == '_':
+			b = append(b, c)
+		default:
+			b = append(b, '%', upperHex[c>>4], upperHex[c&15])
+		}
+	}
+	return b
+}
+
+func (q *query) key(name string) {
+	if len(q.b) > 0 {
+		q.b = append(q.b, '&')
+	}
+	reserved := q.reserved
+	q.reserved = false
+	q.escape(name)
+	q.reserved = reserved
+	q.b = append(q.b, '=')
+}
+
+func (q *query) pair(name, value string) {
+	q.key(name)
+	q.escape(value)
+}
+
+// joined writes name=a,b,c with a literal delimiter.
+func (q *query) joined(name string, values []string, delimiter string) {
+	q.key(name)
+	for i, v := range values {
+		if i > 0 {
+			q.b = append(q.b, delimiter...)
+		}
+		q.escape(v)
+	}
+}
+
+// parameter writes one query argument (§8.2).
+func (q *query) parameter(p *paramSpec, v any) error {
+	q.reserved = p.reserved
+	defer func() { q.reserved = false }()
+	if p.contentType != "" {
+		q.pair(p.name, contentText(p, v))
+		return nil
+	}
+	switch v := v.(type) {
+	case []any:
+		q.list(p, v)
+	case map[string]any:
+		return q.object(p, v)
+	case bool:
+		if p.emptyAllowed && v {
+			q.pair(p.name, "")
+			return nil
+		}
+		q.pair(p.name, scalarText(v))
+	default:
+		q.pair(p.name, scalarText(v))
+	}
+	return nil
+}
+
+func delimiter(p *paramSpec) string {
+	switch {
+	case p.tabs:
+		return "%09"
+	case p.style == "spaceDelimited":
+		return "%20"
+	case p.style == "pipeDelimited":
+		return "%7C"
+	}
+	return ","
+}
+
+func (q *query) list(p *paramSpec, list []any) {
+	if len(list) == 0 {
+		return // B10
+	}
+	if p.style == "deepObject" {
+		for i, item := range list {
+			q.deep(p.name, []string{strconv.Itoa(i)}, item)
+		}
+		return
+	}
+	values := make([]string, len(list))
+	for i, item := range list {
+		values[i] = scalarText(item)
+	}
+	if p.explode {
+		for _, v := range values {
+			q.pair(p.name, v)
+		}
+		return
+	}
+	q.joined(p.name, values, delimiter(p))
+}
+
+func (q *query) object(p *paramSpec, object map[string]any) error {
+	keys := sortedKeys(object)
+	switch {
+	case len(keys) == 0:
+		return nil
+	case p.style == "deepObject":
+		for _, k := range keys {
+			q.deep(p.name, []string{k}, object[k])
+		}
+	case p.explode:
+		for _, k := range keys {
+			if k != p.name && q.used[k] {
+				return fault(fmt.Sprintf("must not have a member %q, which is another parameter's name", shorten(k, 60)))
+			}
+			if list, ok := object[k].([]any); ok {
+				for _, item := range list {
+					q.pair(k, scalarText(item))
+				}
+				continue
+			}
+			q.pair(k, scalarText(object[k]))
+		}
+	default:
+		var values []string
+		for _, k := range keys {
+			values = append(values, k, scalarText(object[k]))
+		}
+		q.joined(p.name, values, delimiter(p))
+	}
+	return nil
+}
+
+// deep writes name[a][b]=v; brackets are literal, what stands inside is encoded.
+func (q *query) deep(name string, path []string, v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, k := range sortedKeys(v) {
+			q.deep(name, append(path[:len(path):len(path)], k), v[k])
+		}
+		return
+	case []any:
+		for i, item := range v {
+			q.deep(name, append(path[:len(path):len(path)], strconv.Itoa(i)), item)
+		}
+		return
+	}
+	if len(q.b) > 0 {
+		q.b = append(q.b, '&')
+	}
+	reserved := q.reserved
+	q.reserved = false
+	q.escape(name)
+	for _, p := range path {
+		q.b = append(q.b, '[')
+		q.escape(p)
+		q.b = append(q.b, ']')
+	}
+	q.reserved = reserved
+	q.b = append(q.b, '=')
+	q.escape(scalarText(v))
+}
+
+// headerText writes a header argument (simple style); it is not percent-encoded (B14, Q12, Q13).
+func headerText(p *paramSpec, v any) (string, error) {
+	text := ""
+	switch value := v.(type) {
+	case []any:
+		parts := make([]string, len(value))
+		for i, item := range value {
+			parts[i] = scalarText(item)
+		}
+		text = strings.Join(parts, ",")
+	case map[string]any:
+		var parts []string
+		for _, k := range sortedKeys(value) {
+			if p.explode {
+				parts = append(parts, k+"="+scalarText(value[k]))
+			} else {
+				parts = append(parts, k, scalarText(value[k]))
+			}
+		}
+		text = strings.Join(parts, ",")
+	default:
+		text = scalarText(v)
+	}
+	if p.contentType != "" {
+		text = contentText(p, v)
+	}
+	text = strings.TrimSpace(text)
+	if len(text) > 8<<10 {
+		return "", faultLong
+	}
+	for i := 0; i < len(text); i++ {
+		if c := text[i]; c < 0x20 && c != '\t' || c == 0x7f {
+			return "", faultLines
+		}
+	}
+	return text, nil
+}
+
+// cookiePairs writes a cookie argument (form style, Q14, Q15).
+func cookiePairs(p *paramSpec, v any, refused func(string) bool) ([]string, error) {
+	encode := func(s string) string { return string(appendEscaped(nil, s, "!#$&'()*+/:<=>?@[]^`{|}")) }
+	name := p.name
+	if p.contentType != "" {
+		return []string{name + "=" + encode(contentText(p, v))}, nil
+	}
+	switch v := v.(type) {
+	case []any:
+		var values []string
+		for _, item := range v {
+			values = append(values, encode(scalarText(item)))
+		}
+		if len(values) == 0 {
+			return nil, nil
+		}
+		if !p.explode {
+			return []string{name + "=" + strings.Join(values, ",")}, nil
+		}
+		for i := range values {
+			values[i] = name + "=" + values[i]
+		}
+		return values, nil
+	case map[string]any:
+		return cookieObject(p, v, encode, refused)
+	}
+	return []string{name + "=" + encode(scalarText(v))}, nil
+}
+
+func cookieObject(p *paramSpec, v map[string]any, encode func(string) string, refused func(string) bool) ([]string, error) {
+	var parts []string
+	for _, k := range sortedKeys(v) {
+		if !p.explode {
+			parts = append(parts, encode(k), encode(scalarText(v[k])))
+			continue
+		}
+		if !isToken(k) || refused(k) {
+			return nil, fault(fmt.Sprintf("must not have a member %q", shorten(k, 60)))
+		}
+		parts = append(parts, k+"="+encode(scalarText(v[k])))
+	}
+	if len(parts) == 0 {
+		return nil, nil
+	}
+	if !p.explode {
+		return []string{p.name + "=" + strings.Join(parts, ",")}, nil
+	}
+	return parts, nil
+}
+
+// sortedNames is sort.Strings on a copy.
+func sortedNames(list []string) []string {
+	out := append([]string(nil), list...)
+	sort.Strings(out)
+	return out
+}

@@ -1,0 +1,268 @@
+package openapi
+
+import (
+	"encoding/json"
+	"regexp"
+	"strconv"
+)
+
+// flattener writes the unpruned schemas of a tool as one JSON Schema document without outside references, for the
+// validator (§10). Cycles are references into $defs; names are those that are advertised.
+type flattener struct {
+	defs  map[string]any
+	ids   map[flatKey]string
+	queue []flatKey
+}
+
+// flatKey tells apart a schema and the same schema as a member of allOf, where additionalProperties: false would refuse
+// what the other members allow.
+type flatKey struct {
+	schema *schema
+	member bool
+}
+
+const maxFlatSchemas = 20_000
+
+// flattenArgs writes the schema of all arguments of a tool.
+func flattenArgs(args []*arg) map[string]any {
+	f := newFlattener()
+	props := make(map[string]any, len(args))
+	for _, a := range args {
+		props[a.name] = f.argument(a)
+	}
+	f.run()
+	return map[string]any{"type": "object", "properties": props, "$defs": f.defs}
+}
+
+// flattenOne writes one schema as a document of its own.
+func flattenOne(s *schema) map[string]any {
+	f := newFlattener()
+	root := f.schema(flatKey{s, false})
+	f.run()
+	return map[string]any{"allOf": []any{root}, "$defs": f.defs}
+}
+
+func newFlattener() *flattener {
+	return &flattener{defs: map[string]any{}, ids: map[flatKey]string{}}
+}
+
+func (f *flattener) run() {
+	for len(f.queue) > 0 {
+		k := f.queue[0]
+		f.queue = f.queue[1:]
+		f.defs[f.ids[k]] = f.write(k)
+	}
+}
+
+func (f *flattener) argument(a *arg) any {
+	switch a.file {
+	case oneFile:
+		return fileCheck()
+	case listOfFiles:
+		return map[string]any{"type": "array", "items": fileCheck()}
+	}
+	return f.schema(flatKey{a.schema, false})
+}
+
+func fileCheck() any {
+	text := map[string]any{"type": "string"}
+	return map[string]any{"type": "object", "required": []any{"data"}, "additionalProperties": false,
+		"properties": map[string]any{"data": text, "filename": text, "content_type": text}}
+}
+
+// schema writes simple schemas in place and everything else as a definition.
+func (f *flattener) schema(k flatKey) any {
+	s := k.schema
+	if s == nil {
+		return true
+	}
+	if s.never {
+		return false
+	}
+	if s.isLeaf() {
+		return f.write(k)
+	}
+	id, known := f.ids[k]
+	if !known {
+		if len(f.ids) >= maxFlatSchemas {
+			return true
+		}
+		id = strconv.Itoa(len(f.ids))
+		f.ids[k] = id
+		f.queue = append(f.queue, k)
+	}
+	return map[string]any{"$ref": "#/$defs/" + id}
+}
+
+func (s *schema) isLeaf() bool {
+	return len(s.props) == 0 && s.items == nil && s.addl == nil && len(s.allOf)+len(s.anyOf)+len(s.oneOf)+len(s.prefix)+len(s.patternProps)+len(s.dependent) == 0 &&
+		s.not == nil && s.ifs == nil && s.contains == nil && s.propNames == nil
+}
+
+func (f *flattener) write(k flatKey) map[string]any {
+	s := k.schema
+	out := map[string]any{}
+	f.writeScalar(out, s)
+	f.writeObject(out, k)
+	f.writeArray(out, s)
+	f.list(out, "anyOf", append(append([]*schema(nil), s.anyOf...), s.oneOf...), k.member) // overlapping variants are common: oneOf would refuse good calls
+	if s.types.has(tNull) && out["anyOf"] != nil {
+		out["anyOf"] = append(out["anyOf"].([]any), map[string]any{"type": "null"})
+	}
+	f.list(out, "allOf", s.allOf, true)
+	f.one(out, "not", s.not)
+	f.one(out, "if", s.ifs)
+	f.one(out, "then", s.then)
+	f.one(out, "else", s.elses)
+	f.one(out, "contains", s.contains)
+	f.one(out, "propertyNames", s.propNames)
+	return out
+}
+
+func (f *flattener) writeScalar(out map[string]any, s *schema) {
+	if names := s.types.names(); len(names) > 0 {
+		list := make([]any, len(names))
+		for i, n := range names {
+			list[i] = n
+		}
+		out["type"] = list
+	}
+	if len(s.enum) > 0 {
+		out["enum"] = enumValues(s)
+	}
+	low, high := s.min, s.max
+	if s.format == "int32" && s.types&^tNull == tInteger {
+		low, high = numericBounds(s, true)
+	}
+	for name, text := range map[string]string{
+		"minimum": low, "maximum": high, "exclusiveMinimum": s.above, "exclusiveMaximum": s.below, "multipleOf": s.multipleOf,
+		"minLength": s.minLen, "maxLength": s.maxLen, "minItems": s.minItems, "maxItems": s.maxItems, "minProperties": s.minProps,
+		"maxProperties": s.maxProps, "minContains": s.minContains, "maxContains": s.maxContains,
+	} {
+		if text != "" {
+			out[name] = json.Number(text)
+		}
+	}
+	if s.pattern != "" {
+		if _, err := regexp.Compile(s.pattern); err == nil {
+			out["pattern"] = s.pattern
+		}
+	}
+	switch s.format {
+	case "date-time", "date", "time", "email", "uri", "uuid", "ipv4", "ipv6":
+		out["format"] = s.format
+	}
+}
+
+func enumValues(s *schema) []any {
+	values := make([]any, 0, len(s.enum)+1)
+	null := false
+	for _, e := range s.enum {
+		v, err := decodeJSON([]byte(e))
+		if err != nil {
+			continue
+		}
+		null = null || v == nil
+		values = append(values, v)
+	}
+	if s.types.has(tNull) && !null {
+		values = append(values, nil)
+	}
+	return values
+}
+
+func (f *flattener) writeObject(out map[string]any, k flatKey) {
+	s := k.schema
+	names := safeNames(s)
+	if len(s.props) > 0 {
+		props := make(map[string]any, len(s.props))
+		for i, p := range s.props {
+			if !p.schema.readOnly {
+				props[names[i]] = f.schema(flatKey{p.schema, false})
+			}
+		}
+		out["properties"] = props
+	}
+	var required []any
+	for _, r := range s.required {
+		name, readOnly := r, false
+		for i, p := range s.props {
+			if p.name == r {
+				name, readOnly = names[i], p.schema.readOnly
+			}
+		}
+		if !readOnly {
+			required = append(required, name)
+		}
+	}
+	if len(required) > 0 {
+		out["required"] = required
+	}
+	switch {
+	case s.closed && !k.member && len(s.allOf) == 0:
+		out["additionalProperties"] = false
+	case s.addl != nil:
+		out["additionalProperties"] = f.schema(flatKey{s.addl, false})
+	}
+	for _, d := range s.dependent {
+		f.dependency(out, d)
+	}
+	if len(s.patternProps) > 0 {
+		patterns := map[string]any{}
+		for _, p := range s.patternProps {
+			if _, err := regexp.Compile(p.name); err == nil {
+				patterns[p.name] = f.schema(flatKey{p.schema, false})
+			} else {
+				delete(out, "additionalProperties") // what the pattern would allow must not be refused
+			}
+		}
+		out["patternProperties"] = patterns
+	}
+}
+
+func (f *flattener) dependency(out map[string]any, d dependency) {
+	key, value := "dependentRequired", any(nil)
+	if d.schema != nil {
+		key, value = "dependentSchemas", f.schema(flatKey{d.schema, true})
+	} else {
+		var list []any
+		for _, r := range d.required {
+			list = append(list, argName(r))
+		}
+		value = list
+	}
+	if value == nil || d.schema == nil && len(d.required) == 0 {
+		return
+	}
+	m, _ := out[key].(map[string]any)
+	if m == nil {
+		m = map[string]any{}
+		out[key] = m
+	}
+	m[argName(d.property)] = value
+}
+
+func (f *flattener) writeArray(out map[string]any, s *schema) {
+	if s.unique {
+		out["uniqueItems"] = true
+	}
+	f.list(out, "prefixItems", s.prefix, false)
+	f.one(out, "items", s.items)
+}
+
+func (f *flattener) list(out map[string]any, key string, list []*schema, member bool) {
+	if len(list) == 0 {
+		return
+	}
+	items := make([]any, len(list))
+	for i, s := range list {
+		items[i] = f.schema(flatKey{s, member})
+	}
+	out[key] = items
+}
+
+func (f *flattener) one(out map[string]any, key string, s *schema) {
+	if s != nil {
+		out[key] = f.schema(flatKey{s, false})
+	}
+}

@@ -1,0 +1,458 @@
+package openapi
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// schemaReader turns nodes into schemas and repairs them on the way (§2). What a reference leads to is queued, not
+// recursed into: a chain of a million references needs no stack.
+type schemaReader struct {
+	lib      *library
+	warn     func(n *node, message string)
+	siblings bool // keywords beside $ref count (3.1); in 3.0 and 2.0 only description does (R7h)
+	known    map[*node]*schema
+	queue    []pending
+	draining bool
+}
+
+type pending struct {
+	n *node
+	s *schema
+}
+
+// read returns the schema at a node, whole.
+func (r *schemaReader) read(n *node) *schema {
+	s := r.at(n)
+	if r.draining {
+		return s
+	}
+	r.draining = true
+	for len(r.queue) > 0 {
+		next := r.queue[len(r.queue)-1]
+		r.queue = r.queue[:len(r.queue)-1]
+		r.fill(next.s, next.n)
+	}
+	r.draining = false
+	return s
+}
+
+func (r *schemaReader) repaired(n *node, format string, args ...any) {
+	r.warn(n, "repaired: "+fmt.Sprintf(format, args...))
+}
+
+// at returns the schema at a node, perhaps not yet filled.
+func (r *schemaReader) at(n *node) *schema {
+	if n.isNull() {
+		return anything()
+	}
+	if s := r.known[n]; s != nil {
+		return s
+	}
+	if n.kind == boolKind {
+		return &schema{never: n.text == "false"}
+	}
+	if !n.isMap() {
+		r.repaired(n, "a schema is expected here, not %s", n)
+		return anything()
+	}
+	if ref := n.get("$ref"); ref != nil && ref.kind == stringKind {
+		return r.reference(n, ref.text)
+	}
+	for _, key := range [...]string{"$dynamicRef", "$recursiveRef"} {
+		if ref := n.get(key); ref != nil && ref.kind == stringKind {
+			return r.dynamic(n, ref.text)
+		}
+	}
+	s := &schema{}
+	r.known[n] = s
+	r.fill(s, n)
+	return s
+}
+
+// reference resolves $ref; a dangling one is the schema that allows anything (P9).
+func (r *schemaReader) reference(n *node, ref string) *schema {
+	target, err := r.lib.follow(n)
+	if err != nil {
+		r.warn(n, referenceText(err))
+		s := &schema{cut: true}
+		r.known[n] = s
+		return s
+	}
+	s := r.target(target, componentName(ref))
+	wrapped := r.withSiblings(n, s)
+	r.known[n] = wrapped
+	return wrapped
+}
+
+func referenceText(err error) string {
+	if text := err.Error(); strings.HasPrefix(text, "reference ") {
+		return text
+	}
+	return "reference not found: " + err.Error()
+}
+
+func (r *schemaReader) target(n *node, name string) *schema {
+	if s := r.known[n]; s != nil {
+		return s
+	}
+	if !n.isMap() {
+		return r.at(n)
+	}
+	s := &schema{name: name}
+	r.known[n] = s
+	r.queue = append(r.queue, pending{n, s})
+	return s
+}
+
+// dynamic treats $dynamicRef and $recursiveRef as plain references (R7g).
+func (r *schemaReader) dynamic(n *node, ref string) *schema {
+	if n.file != nil && strings.HasPrefix(ref, "#") {
+		if target, ok := r.lib.walk(n.file, ref[1:]); ok && target != n && target != n.file.root {
+			return r.target(target, componentName(ref))
+		}
+	}
+	r.warn(n, "reference not found: "+shorten(ref, 200))
+	return anything()
+}
+
+// withSiblings keeps what stands beside $ref: in 3.1 everything, before that the description.
+func (r *schemaReader) withSiblings(n *node, target *schema) *schema {
+	s := &schema{}
+	if !r.siblings {
+		if s.desc = n.strAt("description"); s.desc == "" && !n.isTrue("nullable") {
+			return target
+		}
+		s.name = target.name
+		s.allOf = []*schema{target}
+		return s
+	}
+	others := 0
+	for _, f := range n.fields() {
+		if f.key != "$ref" && f.key != "summary" && !strings.HasPrefix(f.key, "x-") {
+			others++
+		}
+	}
+	if others == 0 {
+		return target
+	}
+	r.fill(s, n)
+	s.name = target.name
+	s.allOf = append([]*schema{target}, s.allOf...)
+	return s
+}
+
+func componentName(ref string) string {
+	ref = strings.TrimSuffix(ref, "/")
+	if i := strings.LastIndexAny(ref, "/#"); i >= 0 {
+		ref = ref[i+1:]
+	}
+	ref = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(ref, ".json"), ".yaml"), ".yml")
+	return shorten(ref, 64)
+}
+
+// fill reads the keywords of one schema object.
+func (r *schemaReader) fill(s *schema, n *node) {
+	for _, f := range n.fields() {
+		if !r.fillText(s, f.key, f.value) && !r.fillBound(s, n, f.key, f.value) && !r.fillApplicator(s, f.key, f.value) {
+			r.fillOther(s, f.key, f.value)
+		}
+	}
+	r.fillType(s, n)
+	r.fillProperties(s, n)
+	r.fillRequired(s, n)
+	r.fillEnum(s, n)
+	if s.types&tObject != 0 && s.types&tArray == 0 && s.items != nil {
+		r.repaired(n, "items beside type object are ignored") // P15
+		s.items, s.prefix = nil, nil
+	}
+	if s.types == tAny {
+		s.types = s.infer()
+	}
+}
+
+func (r *schemaReader) fillText(s *schema, key string, v *node) bool {
+	switch key {
+	case "title":
+		s.title = v.str()
+	case "description":
+		s.desc = r.text(v)
+	case "format":
+		if s.format == "" {
+			s.format = v.str()
+		}
+	case "pattern":
+		s.pattern = v.str()
+		if len(s.pattern) > maxPattern {
+			r.warn(v, "schema: pattern is longer than 1024 characters and left out")
+			s.pattern = ""
+		}
+	case "contentEncoding":
+		s.encoding = v.str()
+	case "contentMediaType":
+		s.media = v.str()
+	default:
+		return false
+	}
+	return true
+}
+
+const maxPattern = 1024
+
+// text reads a text field; a reference there means the text of that file (P4).
+func (r *schemaReader) text(v *node) string {
+	if v.isMap() && v.get("$ref") != nil {
+		if target, err := r.lib.follow(v); err == nil && target.isScalar() {
+			return target.text
+		}
+		r.repaired(v, "a text is expected here, not a reference")
+		return ""
+	}
+	return v.str()
+}
+
+func (r *schemaReader) fillBound(s *schema, n *node, key string, v *node) bool {
+	switch key {
+	case "minimum":
+		s.min = tighter(s.min, r.number(v, key), false)
+	case "maximum":
+		s.max = tighter(s.max, r.number(v, key), true)
+	case "exclusiveMinimum":
+		s.above, s.min = r.exclusive(n, v, "minimum", s.above, s.min)
+	case "exclusiveMaximum":
+		s.below, s.max = r.exclusive(n, v, "maximum", s.below, s.max)
+	case "multipleOf":
+		if s.multipleOf = r.number(v, key); s.multipleOf != "" && toFloat(s.multipleOf) <= 0 {
+			s.multipleOf = ""
+		}
+	case "minLength":
+		s.minLen = r.count(v, key)
+	case "maxLength":
+		s.maxLen = r.count(v, key)
+	case "minItems":
+		s.minItems = r.count(v, key)
+	case "maxItems":
+		s.maxItems = r.count(v, key)
+	case "minProperties":
+		s.minProps = r.count(v, key)
+	case "maxProperties":
+		s.maxProps = r.count(v, key)
+	case "minContains":
+		s.minContains = r.count(v, key)
+	case "maxContains":
+		s.maxContains = r.count(v, key)
+	default:
+		return false
+	}
+	return true
+}
+
+// exclusive reads the boolean form of 3.0, which moves the bound, and the numeric one of 3.1 (P14).
+func (r *schemaReader) exclusive(n, v *node, plain, exclusive, inclusive string) (string, string) {
+	if v.kind == numberKind || isNumber(strings.TrimSpace(v.str())) {
+		return r.number(v, "exclusive "+plain), inclusive
+	}
+	if on, _ := v.truth(); on {
+		return r.number(n.get(plain), plain), ""
+	}
+	return exclusive, inclusive
+}
+
+// number reads a number, also one written as a text (P13).
+func (r *schemaReader) number(v *node, key string) string {
+	if v.isNull() {
+		return ""
+	}
+	text := strings.TrimSpace(v.str())
+	if !isNumber(text) || len(text) > 64 || math.IsInf(toFloat(text), 0) {
+		r.repaired(v, "%s is not a number and left out", key)
+		return ""
+	}
+	if v.kind != numberKind {
+		r.repaired(v, "%s is a number written as a text", key)
+	}
+	return text
+}
+
+func (r *schemaReader) count(v *node, key string) string {
+	text := r.number(v, key)
+	if text == "" {
+		return ""
+	}
+	f := toFloat(text)
+	if f < 0 || f != math.Trunc(f) || f > math.MaxInt32 {
+		return ""
+	}
+	return strconv.FormatInt(int64(f), 10)
+}
+
+func toFloat(text string) float64 {
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		if math.IsInf(f, 0) {
+			return f
+		}
+		return math.NaN()
+	}
+	return f
+}
+
+// tighter returns the stricter of two bounds.
+func tighter(a, b string, upper bool) string {
+	if a == "" {
+		return b
+	}
+	if b == "" || toFloat(a) < toFloat(b) == upper {
+		return a
+	}
+	return b
+}
+
+func (r *schemaReader) fillApplicator(s *schema, key string, v *node) bool {
+	switch key {
+	case "allOf":
+		s.allOf = append(s.allOf, r.list(v, key)...)
+	case "anyOf":
+		s.anyOf = r.list(v, key)
+	case "oneOf":
+		s.oneOf = r.list(v, key)
+	case "items":
+		if v.isList() { // P1
+			r.repaired(v, "a list under items is a tuple")
+			s.prefix = r.list(v, key)
+			s.items = anything()
+		} else if s.items = r.at(v); s.items.never {
+			s.items = nil
+		}
+	case "prefixItems":
+		s.prefix = r.list(v, key)
+	case "additionalProperties":
+		r.fillAdditional(s, v)
+	case "not":
+		s.not = r.at(v)
+	case "if":
+		s.ifs = r.at(v)
+	case "then":
+		s.then = r.at(v)
+	case "else":
+		s.elses = r.at(v)
+	case "contains":
+		s.contains = r.at(v)
+	case "propertyNames":
+		s.propNames = r.at(v)
+	case "patternProperties":
+		for _, f := range v.fields() {
+			s.patternProps = append(s.patternProps, property{f.key, r.at(f.value)})
+		}
+	case "dependentRequired":
+		for _, f := range v.fields() {
+			s.dependent = append(s.dependent, dependency{property: f.key, required: texts(f.value)})
+		}
+	case "dependentSchemas":
+		for _, f := range v.fields() {
+			s.dependent = append(s.dependent, dependency{property: f.key, schema: r.at(f.value)})
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// list reads a list of schemas; a single one stands for a list of one.
+func (r *schemaReader) list(v *node, key string) []*schema {
+	if v.isMap() {
+		r.repaired(v, "%s is a list", key)
+		return []*schema{r.at(v)}
+	}
+	out := make([]*schema, 0, len(v.items()))
+	for _, item := range v.items() {
+		out = append(out, r.at(item))
+	}
+	return out
+}
+
+func texts(v *node) []string {
+	var out []string
+	for _, item := range v.items() {
+		if item.isScalar() {
+			out = append(out, item.text)
+		}
+	}
+	return out
+}
+
+func (r *schemaReader) fillAdditional(s *schema, v *node) {
+	if on, ok := v.truth(); ok {
+		s.closed, s.open = !on, on
+		if v.kind != boolKind {
+			r.repaired(v, "additionalProperties is a boolean written as a text") // P25
+		}
+		return
+	}
+	if v.isMap() {
+		if len(v.fields()) == 0 {
+			s.open = true
+			return
+		}
+		s.addl = r.at(v)
+		return
+	}
+	if !v.isNull() {
+		r.repaired(v, "additionalProperties is left out: %s", v)
+	}
+}
+
+func (r *schemaReader) fillOther(s *schema, key string, v *node) {
+	switch key {
+	case "uniqueItems":
+		s.unique, _ = v.truth()
+	case "readOnly":
+		s.readOnly, _ = v.truth()
+	case "writeOnly":
+		s.writeOnly, _ = v.truth()
+	case "default":
+		s.def = literal(v) // also null (P27)
+	case "example":
+		if s.example == "" {
+			s.example = literal(v)
+		}
+	case "examples":
+		if items := v.items(); len(items) > 0 {
+			s.example = literal(items[0])
+		}
+	case "discriminator":
+		r.fillSelector(s, v)
+	case "x-drawbridge":
+		s.ext = v
+	}
+}
+
+// literal is the JSON text of a value, "" when it is too large to be shown or checked.
+func literal(v *node) string {
+	if !v.small(200) {
+		return ""
+	}
+	b := v.appendJSON(nil)
+	if len(b) > 4096 {
+		return ""
+	}
+	return string(b)
+}
+
+func (r *schemaReader) fillSelector(s *schema, v *node) {
+	if v.kind == stringKind { // 2.0, P25
+		s.selector = &selector{property: v.text}
+		return
+	}
+	name := v.strAt("propertyName")
+	if name == "" {
+		return
+	}
+	sel := &selector{property: name}
+	for _, f := range v.get("mapping").fields() {
+		sel.mapping = append(sel.mapping, property{name: f.key})
+	}
+	s.selector = sel
+}

@@ -1,0 +1,221 @@
+package openapi
+
+import (
+	"slices"
+	"sort"
+	"strings"
+)
+
+// shape is a schema as tools advertise it: a tree, clean by §6.1, written with sorted keys.
+type shape struct {
+	typ      string // "": any JSON value, or what anyOf says
+	null     bool   // null is allowed and said
+	desc     string
+	enum     []string // JSON texts
+	def      string
+	format   string
+	encoding string
+	pattern  string
+
+	min, max, multipleOf                                   string
+	minLen, maxLen, minItems, maxItems, minProps, maxProps string
+	unique                                                 bool
+
+	props    []shapeProp
+	required []string
+	closed   bool
+	addl     *shape
+	items    *shape
+	anyOf    []*shape
+
+	depth int
+	keep  bool // a file argument and the like: never shortened
+}
+
+type shapeProp struct {
+	name  string
+	shape *shape
+}
+
+func (s *shape) sortProps() {
+	slices.SortFunc(s.props, func(a, b shapeProp) int { return strings.Compare(a.name, b.name) })
+	sort.Strings(s.required)
+	s.required = unique(s.required)
+}
+
+// shapeWriter writes shapes as compact JSON.
+type shapeWriter struct {
+	b       []byte
+	output  bool // nulls as type lists (O3); else as anyOf (S7)
+	started bool
+}
+
+func (w *shapeWriter) key(name string) {
+	if w.started {
+		w.b = append(w.b, ',')
+	}
+	w.started = true
+	w.b = append(w.b, '"')
+	w.b = append(w.b, name...)
+	w.b = append(w.b, '"', ':')
+}
+
+func (w *shapeWriter) raw(name, value string) {
+	if value != "" {
+		w.key(name)
+		w.b = append(w.b, value...)
+	}
+}
+
+func (w *shapeWriter) text(name, value string) {
+	if value != "" {
+		w.key(name)
+		w.b = appendString(w.b, value)
+	}
+}
+
+func (w *shapeWriter) texts(name string, values []string, quote bool) {
+	if len(values) == 0 {
+		return
+	}
+	w.key(name)
+	w.b = append(w.b, '[')
+	for i, v := range values {
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
+		if quote {
+			w.b = appendString(w.b, v)
+		} else {
+			w.b = append(w.b, v...)
+		}
+	}
+	w.b = append(w.b, ']')
+}
+
+func (w *shapeWriter) nested(name string, s *shape) {
+	if s != nil {
+		w.key(name)
+		w.shape(s)
+		w.started = true
+	}
+}
+
+func (w *shapeWriter) shape(s *shape) {
+	if s.null && !w.output && s.typ != "" {
+		w.nullable(s)
+		return
+	}
+	w.b = append(w.b, '{')
+	w.started = false
+	if s.closed {
+		w.raw("additionalProperties", "false")
+	} else {
+		w.nested("additionalProperties", s.addl)
+	}
+	w.members(s)
+	w.text("contentEncoding", s.encoding)
+	w.raw("default", s.def)
+	w.text("description", s.desc)
+	w.texts("enum", s.enum, false)
+	w.text("format", s.format)
+	w.nested("items", s.items)
+	w.raw("maxItems", s.maxItems)
+	w.raw("maxLength", s.maxLen)
+	w.raw("maxProperties", s.maxProps)
+	w.raw("maximum", s.max)
+	w.raw("minItems", s.minItems)
+	w.raw("minLength", s.minLen)
+	w.raw("minProperties", s.minProps)
+	w.raw("minimum", s.min)
+	w.raw("multipleOf", s.multipleOf)
+	w.text("pattern", s.pattern)
+	w.properties(s)
+	w.texts("required", s.required, true)
+	if s.null && w.output && s.typ != "" {
+		w.raw("type", `["`+s.typ+`","null"]`)
+	} else {
+		w.text("type", s.typ)
+	}
+	if s.unique {
+		w.raw("uniqueItems", "true")
+	}
+	w.b = append(w.b, '}')
+	w.started = true
+}
+
+// members writes anyOf, with null as one of them where the union allows it.
+func (w *shapeWriter) members(s *shape) {
+	if len(s.anyOf) == 0 {
+		return
+	}
+	w.key("anyOf")
+	w.b = append(w.b, '[')
+	for i, m := range s.anyOf {
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
+		w.shape(m)
+	}
+	if s.null {
+		w.b = append(w.b, `,{"type":"null"}`...)
+	}
+	w.b = append(w.b, ']')
+	w.started = true
+}
+
+// nullable writes anyOf [T, null], the texts outside.
+func (w *shapeWriter) nullable(s *shape) {
+	inner := *s
+	inner.null, inner.desc, inner.def = false, "", ""
+	w.b = append(w.b, `{"anyOf":[`...)
+	w.shape(&inner)
+	w.b = append(w.b, `,{"type":"null"}]`...)
+	w.started = true
+	w.raw("default", s.def)
+	w.text("description", s.desc)
+	w.b = append(w.b, '}')
+	w.started = true
+}
+
+// properties is there for every object: OpenAI refuses one without (S13). A map has additionalProperties instead.
+func (w *shapeWriter) properties(s *shape) {
+	if s.typ != "object" || len(s.props) == 0 && s.addl != nil {
+		return
+	}
+	w.key("properties")
+	w.b = append(w.b, '{')
+	for i, p := range s.props {
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
+		w.b = appendString(w.b, p.name)
+		w.b = append(w.b, ':')
+		w.shape(p.shape)
+	}
+	w.b = append(w.b, '}')
+	w.started = true
+}
+
+func (s *shape) json(output bool) []byte {
+	w := shapeWriter{output: output}
+	w.shape(s)
+	return w.b
+}
+
+// each visits a shape and everything below it.
+func (s *shape) each(visit func(*shape)) {
+	visit(s)
+	for _, p := range s.props {
+		p.shape.each(visit)
+	}
+	for _, m := range s.anyOf {
+		m.each(visit)
+	}
+	if s.items != nil {
+		s.items.each(visit)
+	}
+	if s.addl != nil {
+		s.addl.each(visit)
+	}
+}
