@@ -125,7 +125,11 @@ func (h *Handler) formTargets(t *oauth.Transaction) []string {
 			add("claude:")
 		}
 	}
-	if own := source(h.Provider.Issuer(t)); own != h.PublicURL {
+	at := *t
+	if at.Tenant == "" {
+		at.Tenant = h.firstTenant() // not chosen yet; all tenants are at one authority
+	}
+	if own := source(h.Provider.Issuer(&at)); own != h.PublicURL {
 		if strings.HasPrefix(own, "https:") {
 			own = "https:" // a provider may send people on to their own organization's login
 		}

@@ -42,3 +42,38 @@ func pageOf(t *testing.T, err error) page {
 	e.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/oauth/authorize?client_id=https://app.example/client", nil))
 	return page{rec.Result(), rec.Body.String()}
 }
+
+// serve starts a server and returns its address.
+func serve(t *testing.T, handle http.HandlerFunc) string {
+	t.Helper()
+	s := httptest.NewServer(handle)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+type switches = oauthtest.Switches
+
+func entraRefusal() oauthtest.Fault {
+	return oauthtest.Fault{Code: "invalid_grant", Description: "AADSTS50105: secret text of the provider eyJhbGciOi"}
+}
+
+// httpsAuthorize returns the cookie that a gateway behind https sets.
+func httpsAuthorize(t *testing.T) string {
+	t.Helper()
+	const public = "https://gw.example"
+	fake := oauthtest.NewEntra(t, nil)
+	cfg := entra.EntraConfig{Tenants: []entra.Tenant{{ID: oauthtest.Contoso}}, ClientID: oauthtest.EntraClient, Authority: fake.URL, Graph: fake.URL}
+	cfg.Credential.Secret.Value = secret.New(oauthtest.EntraSecret)
+	provider := must(entra.New(entra.Config{Provider: "entra", Entra: cfg}, entra.Options{PublicURL: public}))
+	h := must(authflow.New(authflow.Options{PublicURL: public, Store: &oauthtest.Memory{}, Catalogue: testCatalogue(public), Clients: testClients(),
+		Provider: provider, Keyring: must(secret.NewKeyring(time.Now()))}))
+	e := echo.New()
+	h.Mount(e.Group(""))
+	w := &world{t: t, url: public}
+	rec := httptest.NewRecorder()
+	e.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/oauth/authorize?"+w.query().Encode(), nil))
+	if rec.Code != http.StatusFound {
+		t.Fatalf("got %d %s", rec.Code, rec.Body)
+	}
+	return rec.Header().Get("Set-Cookie")
+}

@@ -33,7 +33,7 @@ func (h *Handler) showSignIn(c echo.Context) error {
 	if tenants := h.Provider.Tenants(); len(tenants) > 1 {
 		view.Organizations = h.organizations(c.Request(), tenants)
 	}
-	return h.render(c, http.StatusOK, "signin", view, h.formTargets(&oauth.Transaction{Portal: true, Tenant: h.firstTenant()}))
+	return h.render(c, http.StatusOK, "signin", view, h.formTargets(&oauth.Transaction{Portal: true}))
 }
 
 func (h *Handler) firstTenant() string {
