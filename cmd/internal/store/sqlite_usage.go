@@ -1,0 +1,111 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/proxy"
+)
+
+// Sweep deletes what has expired, in one statement a table (oauth.md §16, operations.md D8). Codes and refresh tokens go
+// with their grant too.
+func (s *sqlite) Sweep(ctx context.Context, now time.Time) error {
+	codes, grants := now.Add(-keepSpentCodes), now.Add(-keepEndedGrants)
+	for _, table := range []struct {
+		statement string
+		args      []any
+	}{
+		{`DELETE FROM transactions WHERE rowid IN (SELECT rowid FROM transactions WHERE expires < ? LIMIT ?)`, []any{ms(now)}},
+		{`DELETE FROM sessions WHERE rowid IN (SELECT rowid FROM sessions WHERE expires < ? LIMIT ?)`, []any{ms(now)}},
+		{`DELETE FROM codes WHERE rowid IN (SELECT rowid FROM codes WHERE expires < ? AND spent < ? LIMIT ?)`, []any{ms(codes), ms(codes)}},
+		{`DELETE FROM grants WHERE rowid IN (SELECT rowid FROM grants WHERE expires < ? OR revoked <> 0 AND revoked < ? LIMIT ?)`,
+			[]any{ms(grants), ms(grants)}},
+	} {
+		if _, err := exec(ctx, s.writer, table.statement, append(table.args, sweepRows)...); err != nil {
+			return fmt.Errorf("sweep: %w", err)
+		}
+	}
+	return nil
+}
+
+const insertUsage = `INSERT INTO usage (id, request_id, time, subscription, product, caller, client_id, surface, endpoint,
+	server, tool, model, upstream_model, backend, attempts, status, outcome, code, stream, cache, usage_source,
+	tokens_in, tokens_cached, tokens_cache_write, tokens_out, tokens_reasoning,
+	cost_micro, saved_micro, currency, price_version, duration_ms, first_byte_ms, upstream_ms)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (id) DO NOTHING`
+
+func (s *sqlite) writeUsage(ctx context.Context, rows []proxy.Record) error {
+	return s.change(ctx, func(tx *sql.Tx) error {
+		insert, err := tx.PrepareContext(ctx, insertUsage)
+		if err != nil {
+			return err
+		}
+		defer insert.Close()
+		for _, r := range rows {
+			if _, err := insert.ExecContext(ctx, usageColumns(r)...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func usageColumns(r proxy.Record) []any {
+	tokens := func(n int) any {
+		if !hasTokens(r) {
+			return nil
+		}
+		return n
+	}
+	known := func(d time.Duration) any {
+		if d == 0 {
+			return nil
+		}
+		return d.Milliseconds()
+	}
+	source, u := r.Usage.Source, r.Usage
+	if source == "" {
+		source = proxy.UsageNone
+	}
+	return []any{
+		r.ID, r.RequestID, ms(r.Time), r.Subscription, r.Product, r.Caller, r.ClientID, r.Surface, r.Endpoint,
+		r.Server, r.Tool, r.Model, r.UpstreamModel, r.Backend, r.Attempts, r.Status, r.Ending, r.Code, r.Stream, r.Cache, source,
+		tokens(u.Input), tokens(u.Cached), tokens(u.CacheWrite), tokens(u.Output), tokens(u.Reasoning),
+		r.CostMicro, r.SavedMicro, r.Currency, r.PriceVersion, r.Duration.Milliseconds(), known(r.FirstByte), known(r.Upstream),
+	}
+}
+
+func (s *sqlite) usage(ctx context.Context, from, to time.Time) ([]UsageSum, error) {
+	rows, err := s.reader.QueryContext(ctx, `SELECT subscription, product, caller, surface, server, tool, model, backend, currency,
+		count(*), sum(outcome = 'refused'), sum(cache IN ('hit', 'semantic')),
+		ifnull(sum(tokens_in), 0), ifnull(sum(tokens_cached), 0), ifnull(sum(tokens_cache_write), 0),
+		ifnull(sum(tokens_out), 0), ifnull(sum(tokens_reasoning), 0), sum(cost_micro), sum(saved_micro)
+		FROM usage WHERE time >= ? AND time < ? GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9`, ms(from), ms(to))
+	if err != nil {
+		return nil, fmt.Errorf("sum usage: %w", err)
+	}
+	defer rows.Close()
+	sums := []UsageSum{}
+	for rows.Next() {
+		var u UsageSum
+		err := rows.Scan(&u.Subscription, &u.Product, &u.Caller, &u.Surface, &u.Server, &u.Tool, &u.Model, &u.Backend, &u.Currency,
+			&u.Calls, &u.Refused, &u.CacheHits, &u.TokensIn, &u.TokensCached, &u.TokensCacheWrite, &u.TokensOut, &u.TokensReasoning,
+			&u.CostMicro, &u.SavedMicro)
+		if err != nil {
+			return nil, fmt.Errorf("sum usage: %w", err)
+		}
+		sums = append(sums, u)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("sum usage: %w", err)
+	}
+	sortUsage(sums)
+	return sums, nil
+}
+
+func (s *sqlite) dropUsage(ctx context.Context, before time.Time) (int64, error) {
+	return exec(ctx, s.writer, `DELETE FROM usage WHERE id IN (SELECT id FROM usage WHERE time < ? LIMIT ?)`, ms(before), sweepRows)
+}
