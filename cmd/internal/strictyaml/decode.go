@@ -20,6 +20,8 @@ type Options struct {
 	// UnsetSecrets lets references name variables that are not set and files that are not there (operations.md Y1); their
 	// values are then zero.
 	UnsetSecrets bool
+	// Raw leaves ${…} as it stands: for tools that look at a file as an editor does.
+	Raw bool
 }
 
 // Decode reads one YAML document into the struct that into points to. It returns the positions of everything that the

@@ -88,7 +88,7 @@ func noun(t reflect.Type, f field) string {
 
 // expanded returns the text of a scalar with its variables replaced.
 func (d *decoder) expanded(n *yaml.Node, path string) (string, bool) {
-	if d.fromTag {
+	if d.fromTag || d.o.Raw {
 		return n.Value, true
 	}
 	s, err := expand(n.Value, d.o.Env)
