@@ -75,7 +75,7 @@ func (v *validator) room(path string, err error) {
 
 func (v *validator) addresses() {
 	c := v.cfg
-	if c.PublicURL == "" {
+	if c.PublicURL == "" && !v.pos.Faulty("listen") {
 		v.fault("public_url", "is required unless listen is a loopback address with a port")
 	}
 	for i, h := range c.AllowedHosts {

@@ -214,6 +214,7 @@ func (v *validator) servers() {
 		for j, f := range s.From {
 			from := fmt.Sprintf("%s.from[%d]", at, j)
 			switch {
+			case v.pos.Faulty(from):
 			case f.API == "":
 				v.fault(from+".api", "is required")
 			case !slices.Contains(apis, f.API):

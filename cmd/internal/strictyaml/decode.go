@@ -175,7 +175,7 @@ func (d *decoder) mapping(n *yaml.Node, path string, v reflect.Value, s *shape) 
 		}
 		given[i] = true
 		d.value(p.value, at, v.FieldByIndex(f.index), f)
-		if f.required && v.FieldByIndex(f.index).IsZero() && !d.pos.faulty[at] && emptyNode(resolve(p.value)) {
+		if f.required && !d.pos.faulty[at] && emptyNode(resolve(p.value)) {
 			d.fault(p.value, at, "must not be empty")
 		}
 	}
