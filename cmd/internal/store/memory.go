@@ -27,6 +27,7 @@ type memory struct {
 	fingerprints map[string]string // of registered clients → id
 	transactions map[string]oauth.Transaction
 	states       map[string]string // upstream state → transaction id
+	open         map[string]bool   // ids of transactions that are open, expired ones among them
 	codes        map[string]oauth.Code
 	grants       map[string]oauth.Grant
 	subjects     map[string]map[string]bool // subject → grant ids
@@ -39,7 +40,7 @@ type memory struct {
 func newMemory() *memory {
 	return &memory{
 		clients: map[string]oauth.Client{}, fingerprints: map[string]string{},
-		transactions: map[string]oauth.Transaction{}, states: map[string]string{},
+		transactions: map[string]oauth.Transaction{}, states: map[string]string{}, open: map[string]bool{},
 		codes: map[string]oauth.Code{}, grants: map[string]oauth.Grant{}, subjects: map[string]map[string]bool{},
 		refresh: map[string]oauth.RefreshToken{}, sessions: map[string]oauth.Session{}, seen: map[string]bool{},
 	}
@@ -90,6 +91,7 @@ func (m *memory) Sweep(ctx context.Context, now time.Time) error {
 	return m.write(ctx, func() error {
 		sweep(m.transactions, func(t oauth.Transaction) bool { return now.After(t.Expires) }, func(t oauth.Transaction) {
 			delete(m.states, t.UpstreamState)
+			delete(m.open, t.ID)
 		})
 		sweep(m.sessions, func(s oauth.Session) bool { return now.After(s.Expires) }, nil)
 		sweep(m.codes, func(c oauth.Code) bool {

@@ -84,16 +84,10 @@ func (m *memory) PutTransaction(ctx context.Context, t oauth.Transaction, limit 
 		if _, exists := m.transactions[t.ID]; exists || taken {
 			return oauth.ErrConflict
 		}
-		open := 0
-		for _, old := range m.transactions {
-			if isOpen(old.Status) && old.Expires.After(t.Created) {
-				open++
-			}
-		}
-		if open >= limit {
+		if len(m.open) >= limit && m.openAt(t.Created) >= limit {
 			return oauth.ErrConflict
 		}
-		m.transactions[t.ID] = t
+		m.keep(t)
 		if t.UpstreamState != "" {
 			m.states[t.UpstreamState] = t.ID
 		}
@@ -101,7 +95,25 @@ func (m *memory) PutTransaction(ctx context.Context, t oauth.Transaction, limit 
 	})
 }
 
-func isOpen(s oauth.TransactionStatus) bool { return s == oauth.AtProvider || s == oauth.Consenting }
+// keep stores a transaction and whether it is open.
+func (m *memory) keep(t oauth.Transaction) {
+	m.transactions[t.ID] = t
+	if t.Status == oauth.AtProvider || t.Status == oauth.Consenting {
+		m.open[t.ID] = true
+	} else {
+		delete(m.open, t.ID)
+	}
+}
+
+// openAt counts the open transactions that have not expired by then.
+func (m *memory) openAt(now time.Time) (n int) {
+	for id := range m.open {
+		if m.transactions[id].Expires.After(now) {
+			n++
+		}
+	}
+	return n
+}
 
 func (m *memory) Transaction(ctx context.Context, id string) (oauth.Transaction, error) {
 	return read(ctx, m, func() (oauth.Transaction, bool) { t, ok := m.transactions[id]; return t, ok })
@@ -129,7 +141,7 @@ func (m *memory) swap(from oauth.TransactionStatus, t oauth.Transaction) error {
 		return oauth.ErrConflict
 	}
 	t.UpstreamState = old.UpstreamState
-	m.transactions[t.ID] = t
+	m.keep(t)
 	return nil
 }
 

@@ -1,0 +1,286 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/proxy"
+)
+
+func row(id string) proxy.Record {
+	return proxy.Record{
+		ID: id, RequestID: "req", Time: testNow, Subscription: "team-a", Product: "p", Caller: "t1/o1", ClientID: "c1", Surface: proxy.LLM,
+		Endpoint: "chat", Server: "", Tool: "", Model: "gpt-4o", UpstreamModel: "gpt-4o-prod", Backend: "east", Attempts: 2, Status: 200,
+		Ending: proxy.EndOK, Stream: true, Cache: "miss", CostMicro: 100, SavedMicro: 7, Currency: "USD", PriceVersion: "v1",
+		Usage:    proxy.Usage{Input: 10, Cached: 4, CacheWrite: 1, Output: 20, Reasoning: 5, Source: proxy.UsageProvider},
+		Duration: time.Second, FirstByte: 100 * time.Millisecond, Upstream: 900 * time.Millisecond,
+	}
+}
+
+func TestSumsOfTheLedgerAreExact(t *testing.T) { // operations.md U7, llm.md UR-5, UR-7
+	refused, hit, tool, unknown := row("refused"), row("hit"), row("tool"), row("unknown")
+	refused.Ending, refused.Usage, refused.CostMicro, refused.SavedMicro = proxy.EndRefused, proxy.Usage{}, 0, 0
+	hit.Cache, hit.CostMicro, hit.SavedMicro, hit.Usage.Source = "hit", 0, 100, proxy.UsageCache
+	tool.Surface, tool.Server, tool.Tool, tool.Model, tool.Usage = proxy.MCP, "orders", "get_order", "", proxy.Usage{Source: proxy.UsageNone}
+	unknown.Ending, unknown.Usage = proxy.EndUpstreamError, proxy.Usage{Input: 9}
+	before, last := row("before"), row("last")
+	before.Time, last.Time = testNow.Add(-time.Millisecond), testNow.Add(time.Hour)
+	for name, url := range databases {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, testConfig(t, url(t)))
+			for _, r := range []proxy.Record{row("a"), row("b"), row("a"), refused, hit, tool, unknown, before, last} {
+				s.Record(r)
+			}
+			sums, err := s.Usage(t.Context(), testNow, testNow.Add(time.Hour)) // [from, to)
+			check(t, err)
+			model := UsageSum{
+				Subscription: "team-a", Product: "p", Caller: "t1/o1", Surface: "llm", Model: "gpt-4o", Backend: "east", Currency: "USD",
+				Calls: 5, Refused: 1, CacheHits: 1, TokensIn: 30, TokensCached: 12, TokensCacheWrite: 3, TokensOut: 60, TokensReasoning: 15,
+				CostMicro: 300, SavedMicro: 121,
+			}
+			call := UsageSum{
+				Subscription: "team-a", Product: "p", Caller: "t1/o1", Surface: "mcp", Server: "orders", Tool: "get_order", Backend: "east",
+				Currency: "USD", Calls: 1, CostMicro: 100, SavedMicro: 7,
+			}
+			if want := []UsageSum{model, call}; !slices.Equal(sums, want) {
+				t.Errorf("sums\n%+v\nwant\n%+v", sums, want)
+			}
+			if total := Total(sums); total.Calls != 6 || total.CostMicro != 400 || total.TokensOut != 60 || total.Model != "" {
+				t.Errorf("total %+v", total)
+			}
+			if sums, err := s.Usage(t.Context(), testNow.Add(24*time.Hour), testNow.Add(48*time.Hour)); err != nil || len(sums) != 0 {
+				t.Errorf("another day: %v, %v", sums, err)
+			}
+		})
+	}
+}
+
+func TestEveryColumnOfALedgerRowIsKept(t *testing.T) { // operations.md §6, llm.md §15.1
+	s := open(t, testConfig(t, databases["sqlite"](t)))
+	tool := row("tool")
+	tool.Usage, tool.FirstByte = proxy.Usage{}, 0
+	s.Record(row("a"))
+	s.Record(tool)
+	check(t, s.ledger.flush(t.Context()))
+	want := map[string]string{
+		"a": "req|1795176000000|team-a|p|t1/o1|c1|llm|chat|||gpt-4o|gpt-4o-prod|east|2|200|ok||1|miss|provider|10|4|1|20|5|100|7|USD|v1|1000|100|900",
+		"tool": "req|1795176000000|team-a|p|t1/o1|c1|llm|chat|||gpt-4o|gpt-4o-prod|east|2|200|ok||1|miss|none|null|null|null|null|null|" +
+			"100|7|USD|v1|1000|null|900",
+	}
+	for id, line := range want {
+		var got string
+		check(t, s.backend.(*sqlite).reader.QueryRowContext(t.Context(), `SELECT concat_ws('|', request_id, time, subscription, product, caller,
+			client_id, surface, endpoint, server, tool, model, upstream_model, backend, attempts, status, outcome, code, stream, cache, usage_source,
+			ifnull(tokens_in, 'null'), ifnull(tokens_cached, 'null'), ifnull(tokens_cache_write, 'null'), ifnull(tokens_out, 'null'),
+			ifnull(tokens_reasoning, 'null'), cost_micro, saved_micro, currency, price_version, duration_ms, ifnull(first_byte_ms, 'null'),
+			ifnull(upstream_ms, 'null')) FROM usage WHERE id = ?`, id).Scan(&got))
+		if got != line {
+			t.Errorf("%s\n%s\nwant\n%s", id, got, line)
+		}
+	}
+}
+
+func TestClosingDrainsTheLedger(t *testing.T) { // operations.md U10
+	cfg := testConfig(t, databases["sqlite"](t))
+	cfg.Flush = time.Hour
+	s, err := Open(t.Context(), cfg)
+	check(t, err)
+	var wg sync.WaitGroup
+	for w := range 8 {
+		wg.Go(func() {
+			for i := range 500 {
+				s.Record(row(fmt.Sprintf("%d-%d", w, i)))
+			}
+		})
+	}
+	wg.Wait()
+	check(t, s.Close())
+	sums, err := open(t, cfg).Usage(t.Context(), testNow, testNow.Add(time.Hour))
+	check(t, err)
+	if n := Total(sums).Calls; n != 4000 {
+		t.Errorf("%d rows, want 4000", n)
+	}
+}
+
+func TestOldLedgerRowsGoAThousandAtATime(t *testing.T) { // operations.md D8, §1.4 usage.keep
+	for name, url := range databases {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, testConfig(t, url(t)))
+			for i := range 1500 {
+				r := row(fmt.Sprint(i))
+				if i >= 1200 {
+					r.Time = testNow.Add(time.Hour)
+				}
+				s.Record(r)
+			}
+			check(t, s.ledger.flush(t.Context()))
+			for _, want := range []int64{1000, 200, 0} {
+				if n, err := s.dropUsage(t.Context(), testNow.Add(time.Minute)); err != nil || n != want {
+					t.Errorf("dropped %d, %v, want %d", n, err, want)
+				}
+			}
+			sums, err := s.Usage(t.Context(), testNow, testNow.Add(2*time.Hour))
+			check(t, err)
+			if n := Total(sums).Calls; n != 300 {
+				t.Errorf("%d rows are left, want 300", n)
+			}
+		})
+	}
+}
+
+// faulty is a database whose ledger can be made to fail or to hang.
+type faulty struct {
+	*memory
+	mu     sync.Mutex
+	fault  error
+	writes int
+}
+
+func (f *faulty) writeUsage(ctx context.Context, rows []proxy.Record) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.writes++
+	if f.fault != nil {
+		return f.fault
+	}
+	return f.memory.writeUsage(ctx, rows)
+}
+
+func (f *faulty) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fault = err
+}
+
+func (f *faulty) count() int {
+	f.memory.mu.RLock()
+	defer f.memory.mu.RUnlock()
+	return len(f.rows)
+}
+
+func newFaulty(cfg Config) (*faulty, *ledger) {
+	f := &faulty{memory: newMemory()}
+	return f, newLedger(f, cfg)
+}
+
+func ledgerConfig() Config { return Config{Flush: time.Second, Log: quiet()} }
+
+func TestARowIsWrittenWithinTheFlushTimeAndAFullBatchAtOnce(t *testing.T) { // operations.md U10
+	synctest.Test(t, func(t *testing.T) {
+		f, l := newFaulty(ledgerConfig())
+		l.record(row("a"))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if f.count() != 1 {
+			t.Errorf("%d rows after a second", f.count())
+		}
+		for i := range ledgerBatch {
+			l.record(row(fmt.Sprint(i)))
+		}
+		synctest.Wait()
+		if f.count() < ledgerBatch {
+			t.Errorf("%d rows after a full batch", f.count())
+		}
+		check(t, l.close())
+	})
+}
+
+func TestRowsWaitForADatabaseThatIsDownAndAreWrittenOnce(t *testing.T) { // operations.md U1, U10
+	synctest.Test(t, func(t *testing.T) {
+		f, l := newFaulty(ledgerConfig())
+		f.fail(errors.New("disk full"))
+		for i := range 2500 {
+			l.record(row(fmt.Sprint(i)))
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if f.count() != 0 || f.writes > 100 {
+			t.Errorf("%d rows, %d tries", f.count(), f.writes)
+		}
+		f.fail(nil)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if f.count() != 2500 || f.rows[0].ID != "0" || f.rows[2499].ID != "2499" {
+			t.Errorf("%d rows", f.count())
+		}
+		check(t, l.close())
+	})
+}
+
+func TestAFullBufferMakesCallsWaitAndLosesNothing(t *testing.T) { // llm.md §15.1
+	synctest.Test(t, func(t *testing.T) {
+		f, l := newFaulty(ledgerConfig())
+		f.fail(errors.New("disk full"))
+		for i := range ledgerBuffer {
+			l.record(row(fmt.Sprint(i)))
+		}
+		passed := false
+		go func() {
+			l.record(row("one more"))
+			passed = true
+		}()
+		time.Sleep(10 * time.Second)
+		if passed {
+			t.Error("a full buffer let a call pass")
+		}
+		f.fail(nil)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if !passed || f.count() != ledgerBuffer+1 {
+			t.Errorf("passed %v, %d rows", passed, f.count())
+		}
+		check(t, l.close())
+	})
+}
+
+func TestClosingReportsWhatItCouldNotWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, l := newFaulty(ledgerConfig())
+		f.fail(errors.New("disk full"))
+		for i := range 3 {
+			l.record(row(fmt.Sprint(i)))
+		}
+		err := l.close()
+		if err == nil || !strings.Contains(err.Error(), "disk full") || !strings.Contains(err.Error(), "3 ledger rows are lost") {
+			t.Errorf("close = %v", err)
+		}
+		l.record(row("late")) // told in the log
+	})
+}
+
+func TestTheSweeperRunsEveryFiveMinutes(t *testing.T) { // operations.md D8
+	synctest.Test(t, func(t *testing.T) {
+		s, err := Open(t.Context(), Config{URL: "memory:", Log: quiet()})
+		check(t, err)
+		r := row("old")
+		r.Time = time.Now().Add(-401 * 24 * time.Hour)
+		s.Record(r)
+		s.Record(row("new"))
+		time.Sleep(6 * time.Minute)
+		synctest.Wait()
+		m := s.backend.(*memory)
+		m.mu.RLock()
+		if len(m.rows) != 1 || m.rows[0].ID != "new" || len(m.seen) != 1 {
+			t.Errorf("rows %v", m.rows)
+		}
+		m.mu.RUnlock()
+		check(t, s.Close())
+	})
+}
+
+func BenchmarkRecord(b *testing.B) {
+	s := open(b, testConfig(b, databases["sqlite"](b)))
+	r := row("")
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		r.ID = fmt.Sprint(i)
+		s.Record(r)
+	}
+}
