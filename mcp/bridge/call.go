@@ -108,7 +108,7 @@ func (c *call) describe(ctx context.Context) *proxy.Call {
 	described := &proxy.Call{
 		ID: identity.RequestID(ctx), Surface: proxy.MCP, Endpoint: t.Name, Caller: *r.Caller, Request: facts,
 		Server: c.s.cfg.Name, Tool: t.Name, API: t.API, Arguments: c.args,
-		Target: t.Target, Policies: t.Policies, Idempotent: t.idempotent(),
+		Target: t.Target, Policies: t.Policies, Idempotent: t.idempotent(), FollowSameOrigin: true,
 	}
 	described.Build = func(ctx context.Context, b *proxy.Backend) (*http.Request, error) { return c.build(ctx, b, described) }
 	if safe(t.Method) {
@@ -133,7 +133,7 @@ func safe(method string) bool {
 	return false
 }
 
-// build makes the request for one try, with what the shape policies decided.
+// build makes the request for one try, with the arguments the shape policies wrote. Their headers are the pipeline's.
 func (c *call) build(ctx context.Context, b *proxy.Backend, described *proxy.Call) (*http.Request, error) {
 	base := c.tool.Base
 	if b != nil && b.URL != nil {
@@ -147,7 +147,6 @@ func (c *call) build(ctx context.Context, b *proxy.Backend, described *proxy.Cal
 	if err != nil {
 		return nil, err
 	}
-	shapeHeader(req.Header, described.Shape)
 	c.sent = req
 	return req, nil
 }

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 )
@@ -36,20 +34,4 @@ func shaped(args json.RawMessage, set []proxy.Argument) (json.RawMessage, error)
 	}
 	b.WriteByte('}')
 	return b.Bytes(), nil
-}
-
-// shapeHeader applies set_header and remove_header to the request of the API.
-func shapeHeader(h http.Header, shape proxy.Shape) {
-	for _, pattern := range shape.Remove {
-		start, wild := strings.CutSuffix(strings.ToLower(pattern), "*")
-		for name := range h {
-			lower := strings.ToLower(name)
-			if lower == start || wild && strings.HasPrefix(lower, start) {
-				delete(h, name)
-			}
-		}
-	}
-	for name, values := range shape.Header {
-		h[http.CanonicalHeaderKey(name)] = slices.Clone(values)
-	}
 }
