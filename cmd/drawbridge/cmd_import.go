@@ -32,18 +32,18 @@ type importReport struct {
 }
 
 type importTool struct {
-	Name         string                `json:"name"`
-	Method       string                `json:"method"`
-	Path         string                `json:"path"`
-	OperationID  string                `json:"operation_id"`
-	InputSchema  json.RawMessage       `json:"input_schema"`
-	OutputSchema json.RawMessage       `json:"output_schema"`
-	Annotations  openapi.Annotations   `json:"annotations"`
-	Parameters   int                   `json:"parameters"`
-	Title        string                `json:"title"`
-	Description  string                `json:"description"`
-	Security     []map[string][]string `json:"security"`
-	Bytes        int                   `json:"bytes"`
+	Name         string                  `json:"name"`
+	Method       string                  `json:"method"`
+	Path         string                  `json:"path"`
+	OperationID  string                  `json:"operation_id"`
+	InputSchema  json.RawMessage         `json:"input_schema"`
+	OutputSchema json.RawMessage         `json:"output_schema"`
+	Annotations  openapi.Annotations     `json:"annotations"`
+	Parameters   int                     `json:"parameters"`
+	Title        string                  `json:"title"`
+	Description  string                  `json:"description"`
+	Security     [][]map[string][]string `json:"security"` // any of; all of; scheme: scopes
+	Bytes        int                     `json:"bytes"`
 }
 
 func newImportCommand(p *program) *cobra.Command {
@@ -204,12 +204,12 @@ func newImportReport(doc *openapi.Document) importReport {
 	return r
 }
 
-func securityOf(alternatives [][]openapi.SchemeScopes) []map[string][]string {
-	out := []map[string][]string{}
+func securityOf(alternatives [][]openapi.SchemeScopes) [][]map[string][]string {
+	out := [][]map[string][]string{}
 	for _, all := range alternatives {
-		one := map[string][]string{}
+		one := []map[string][]string{}
 		for _, s := range all {
-			one[s.Scheme] = append([]string{}, s.Scopes...)
+			one = append(one, map[string][]string{s.Scheme: append([]string{}, s.Scopes...)})
 		}
 		out = append(out, one)
 	}
