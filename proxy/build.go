@@ -21,7 +21,7 @@ func build(cfg Config, state *State, deps Deps) (*Pipeline, error) {
 	}
 	p := &Pipeline{
 		deps: deps, currency: cmp.Or(cfg.Currency, "USD"), agent: "drawbridge/" + cmp.Or(cfg.Version, "dev"),
-		hygiene: newHygiene(), targets: map[string]*target{}, roads: map[string]*road{}, keys: map[stateKey]bool{},
+		hygiene: NewHygiene(), targets: map[string]*target{}, roads: map[string]*road{}, keys: map[stateKey]bool{},
 	}
 	errs := p.addBackends(&cfg, state)
 	errs = append(errs, p.addPools(&cfg, state)...)

@@ -70,6 +70,28 @@ type Call struct {
 
 	// Shape holds what shape policies decided, for the maker of the call to apply in Build.
 	Shape Shape
+
+	parsed struct{ body, arguments *any }
+}
+
+// BodyValue is the parsed Body, made when an expression first reads it; nil where it is not JSON.
+func (c *Call) BodyValue() any { return parseOnce(&c.parsed.body, c.Body) }
+
+// ArgumentValues are the parsed Arguments; empty for models.
+func (c *Call) ArgumentValues() map[string]any {
+	m, _ := parseOnce(&c.parsed.arguments, c.Arguments).(map[string]any)
+	return m
+}
+
+func parseOnce(kept **any, text []byte) any {
+	if *kept == nil {
+		var v any
+		if len(text) > 0 {
+			_ = json.Unmarshal(text, &v) // faces have refused what is not JSON
+		}
+		*kept = &v
+	}
+	return **kept
 }
 
 // Look is what Call.Inspect says about the first bytes of a stream. The zero value means that the stream is good.
@@ -109,10 +131,12 @@ type Argument struct {
 
 // Prompt is what token limits need to know before the call. Zero values mean that the call has no tokens.
 type Prompt struct {
-	Bound      int        // upper bound of the prompt's tokens: its bytes and message overhead; cheap
-	Exact      func() int // counts exactly; nil when Bound is already exact
-	Completion int        // the cap the request names; 0: none
-	Choices    int        // n; 0 means 1
+	Bound int // upper bound of the prompt's tokens: its bytes and message overhead; cheap
+	// Exact counts exactly; nil when Bound is already exact. Another call that would be refused may ask for it, from its
+	// own goroutine, while this one is under way (llm.md TL-11).
+	Exact      func() int
+	Completion int // the cap the request names; 0: none
+	Choices    int // n; 0 means 1
 	// NoCompletion says that nothing is generated (embeddings): the completion cap is 0 (llm.md TL-18).
 	NoCompletion bool
 }
@@ -166,7 +190,9 @@ type CacheEntry struct {
 	Header  http.Header
 	Body    []byte
 	Usage   Usage
-	Created time.Time
+	Created time.Time // zero: when it was stored
+	// ToolCalls says that the answer contains tool calls, which not every cache policy keeps (llm.md CA-5).
+	ToolCalls bool
 }
 
 // Answer is what came back, before its body was read. Whoever gets one must call Settle exactly once, on every path;

@@ -9,15 +9,16 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// hygiene knows which headers may pass (llm.md §11.2, §11.3). One per pipeline; read only.
-type hygiene struct {
+// Hygiene knows which headers may pass (llm.md §11.2, §11.3). Read only; make it once and keep it.
+type Hygiene struct {
 	never   map[string]bool // the forty names and the hops, lower case with - for _
 	request map[string]bool // HH-1, canonical
 	answer  map[string]bool // HH-4, canonical
 }
 
-func newHygiene() *hygiene {
-	h := &hygiene{never: map[string]bool{}, request: map[string]bool{}, answer: map[string]bool{}}
+// NewHygiene makes the tables.
+func NewHygiene() *Hygiene {
+	h := &Hygiene{never: map[string]bool{}, request: map[string]bool{}, answer: map[string]bool{}}
 	for _, name := range append(neverForwarded(), hopByHop()...) {
 		h.never[name] = true
 	}
@@ -59,10 +60,10 @@ func hopByHop() []string {
 
 // NeverForwarded reports whether a header may never go to a backend, whatever its case and with _ for -: names that
 // carry credentials, hop-by-hop names and our own x-drawbridge-*. For checks of configuration.
-func NeverForwarded(name string) bool { return newHygiene().refuses(name) }
+func NeverForwarded(name string) bool { return NewHygiene().Refuses(name) }
 
-// refuses reports whether a header of that name never passes. Backends of some frameworks read X_API_KEY as X-Api-Key.
-func (h *hygiene) refuses(name string) bool {
+// Refuses reports whether a header of that name never passes. Backends of some frameworks read X_API_KEY as X-Api-Key.
+func (h *Hygiene) Refuses(name string) bool {
 	var buf [64]byte
 	if len(name) > len(buf) {
 		return ownName(strings.ReplaceAll(strings.ToLower(name), "_", "-"))
@@ -87,24 +88,24 @@ func ownName(low string) bool { return strings.HasPrefix(low, ownPrefix) }
 
 // clean removes from a built request what may not pass. On /llm only the allow-list, the backend's forward_headers and
 // what the maker of the call set for the body pass.
-func (h *hygiene) clean(header http.Header, surface Surface, forward map[string]bool) {
+func (h *Hygiene) clean(header http.Header, surface Surface, forward map[string]bool) {
 	for _, named := range header["Connection"] {
 		for name := range strings.SplitSeq(named, ",") {
 			header.Del(textproto.TrimString(name)) // what connection names is per hop too (HH-8)
 		}
 	}
 	for name := range header {
-		if h.refuses(name) || surface == LLM && !h.request[name] && !forward[name] {
+		if h.Refuses(name) || surface == LLM && !h.request[name] && !forward[name] {
 			delete(header, name)
 		}
 	}
 }
 
 // carry copies from the caller's headers what may pass and the maker of the call did not set itself.
-func (h *hygiene) carry(to, from http.Header, surface Surface, forward map[string]bool) {
+func (h *Hygiene) carry(to, from http.Header, surface Surface, forward map[string]bool) {
 	for name, values := range from {
 		allowed := forward[name] || surface == LLM && h.request[name] && name != "Content-Type"
-		if !allowed || h.refuses(name) {
+		if !allowed || h.Refuses(name) {
 			continue
 		}
 		if _, set := to[name]; !set {
@@ -114,7 +115,7 @@ func (h *hygiene) carry(to, from http.Header, surface Surface, forward map[strin
 }
 
 // back filters the headers of an answer: a new map with what may reach a caller (HH-4).
-func (h *hygiene) back(from http.Header, more map[string]bool) http.Header {
+func (h *Hygiene) back(from http.Header, more map[string]bool) http.Header {
 	out := make(http.Header, 8)
 	for name, values := range from {
 		if h.answer[name] || more[name] {
@@ -158,7 +159,7 @@ func RemoveHeader(header http.Header, name string) {
 }
 
 // nameSet checks and canonicalises a configured list of header names.
-func (h *hygiene) nameSet(names []string, credentials bool) (map[string]bool, error) {
+func (h *Hygiene) nameSet(names []string, credentials bool) (map[string]bool, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
@@ -167,7 +168,7 @@ func (h *hygiene) nameSet(names []string, credentials bool) (map[string]bool, er
 		if !httpguts.ValidHeaderFieldName(name) {
 			return nil, fmt.Errorf("%q is not the name of a header", name)
 		}
-		if !credentials && h.refuses(name) {
+		if !credentials && h.Refuses(name) {
 			return nil, fmt.Errorf("%q is never forwarded", name)
 		}
 		set[http.CanonicalHeaderKey(name)] = true

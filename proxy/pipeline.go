@@ -32,7 +32,7 @@ type Pipeline struct {
 	deps     Deps
 	currency string
 	agent    string
-	hygiene  *hygiene
+	hygiene  *Hygiene
 	targets  map[string]*target
 	roads    map[string]*road
 	keys     map[stateKey]bool // what it uses of the State

@@ -78,7 +78,7 @@ type definition struct {
 	Breaking bool // a member of a pool without a breaker of its own still has one (BR-7)
 }
 
-func newRoad(c BackendConfig, cfg *Config, h *hygiene, state *State, deps *Deps, pooled bool) (*road, error) {
+func newRoad(c BackendConfig, cfg *Config, h *Hygiene, state *State, deps *Deps, pooled bool) (*road, error) {
 	base, err := parseBase(c.URL)
 	if err != nil {
 		return nil, err

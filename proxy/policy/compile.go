@@ -1,8 +1,11 @@
 package policy
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
+
+	"cel.dev/cel-go/cel"
 
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 )
@@ -62,5 +65,130 @@ type Observer interface {
 // Compile checks one list of policies and makes it ready to run. All faults of the list are found; with any, the
 // policies are nil.
 func Compile(entries []Entry, scope Scope, env *Env) (*proxy.Policies, []Fault) {
-	return compile(entries, scope, env)
+	c := &compiler{env: env, scope: scope, out: &proxy.Policies{}}
+	for i := range entries {
+		c.entry(i, &entries[i])
+	}
+	if len(c.faults) > 0 {
+		return nil, c.faults
+	}
+	return c.out, nil
 }
+
+// compiler collects what one list becomes, and what is wrong with it.
+type compiler struct {
+	env    *Env
+	scope  Scope
+	out    *proxy.Policies
+	faults []Fault
+
+	at    string // [2].rate_limit
+	label string
+	place string // of counters and caches
+	when  *program
+	ids   map[string]bool
+}
+
+func (c *compiler) fault(field, message string) {
+	path := c.at
+	if field != "" {
+		path += "." + field
+	}
+	c.faults = append(c.faults, Fault{Path: path, Message: message, Offset: -1})
+}
+
+func (c *compiler) add(phase proxy.Phase, p proxy.Policy) {
+	c.out.ByPhase[phase] = append(c.out.ByPhase[phase], p)
+}
+
+func (c *compiler) entry(i int, e *Entry) {
+	c.at, c.when = fmt.Sprintf("[%d]", i), nil
+	found := builds(e)
+	if len(found) != 1 {
+		c.fault("", "must name exactly one policy")
+		return
+	}
+	name := found[0].name
+	c.label = fmt.Sprintf("%s[%d] %s", c.scope, i, name)
+	if c.checkID(e.ID); e.ID != "" {
+		c.place = c.scope.String() + "#" + e.ID
+	} else {
+		c.place = fmt.Sprintf("%s[%d]", c.scope, i)
+	}
+	if e.When != "" {
+		at := onRequest
+		if responds(e) {
+			at = onResponse
+		}
+		c.when = c.expr("when", e.When, at, cel.BoolType)
+	}
+	c.at += "." + name
+	found[0].build(c)
+}
+
+// checkID: two entries of a list with one id would share a counter without saying so.
+func (c *compiler) checkID(id string) {
+	if id == "" {
+		return
+	}
+	if c.ids[id] {
+		c.fault("id", fmt.Sprintf("%q is already taken in this list", id))
+	}
+	if c.ids == nil {
+		c.ids = map[string]bool{}
+	}
+	c.ids[id] = true
+}
+
+// built is one policy of an entry: its key and what makes it.
+type built struct {
+	name  string
+	build func(*compiler)
+}
+
+// builds lists the policies that an entry names.
+func builds(e *Entry) (found []built) {
+	add := func(named bool, name string, build func(*compiler)) {
+		if named {
+			found = append(found, built{name, build})
+		}
+	}
+	unbuilt := func(c *compiler) { c.fault("", "is not available in this version") }
+	add(e.Fragment != "", "fragment", unbuilt)
+	add(e.SemanticCache != nil, "semantic_cache", unbuilt)
+	add(e.ContentSafety != nil, "content_safety", unbuilt)
+	add(e.EmitMetric != nil, "emit_metric", unbuilt)
+	add(e.Log != nil, "log", unbuilt)
+	add(e.RateLimit != nil, "rate_limit", func(c *compiler) { c.rateLimit(e.RateLimit, e.ID) })
+	add(e.Quota != nil, "quota", func(c *compiler) { c.quota(e.Quota, e.ID) })
+	add(e.TokenLimit != nil, "token_limit", func(c *compiler) { c.tokenLimit(e.TokenLimit, e.ID) })
+	add(e.TokenQuota != nil, "token_quota", func(c *compiler) { c.tokenQuota(e.TokenQuota, e.ID) })
+	add(e.CostBudget != nil, "cost_budget", func(c *compiler) { c.costBudget(e.CostBudget, e.ID) })
+	add(e.MaxTokens != nil, "max_tokens", func(c *compiler) { c.maxTokens(e.MaxTokens) })
+	add(e.Cache != nil, "cache", func(c *compiler) { c.cache(e.Cache) })
+	add(e.Require != nil, "require", func(c *compiler) { c.require(e.Require) })
+	add(e.SetHeader != nil, "set_header", func(c *compiler) { c.setHeader(e.SetHeader) })
+	add(e.RemoveHeader != nil, "remove_header", func(c *compiler) { c.removeHeader(e.RemoveHeader) })
+	add(e.SetArgument != nil, "set_argument", func(c *compiler) { c.setArgument(e.SetArgument) })
+	add(e.Route != nil, "route", func(c *compiler) { c.route(e.Route) })
+	return found
+}
+
+// responds reports whether an entry runs when the answer is there, so that its expressions may read it.
+func responds(e *Entry) bool {
+	return e.SetHeader != nil && e.SetHeader.On == "response" || e.RemoveHeader != nil && e.RemoveHeader.On == "response"
+}
+
+// expr compiles an expression that may be absent; a fault is noted at field.
+func (c *compiler) expr(field, text string, at place, want ...*cel.Type) *program {
+	if text == "" {
+		return nil
+	}
+	p, f := c.env.compile(text, at, want...)
+	if f != nil {
+		c.faults = append(c.faults, Fault{Path: c.at + "." + field, Message: f.message, Offset: f.offset})
+	}
+	return p
+}
+
+func (c *compiler) base() base { return base{env: c.env, label: c.label, when: c.when} }

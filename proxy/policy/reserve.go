@@ -1,0 +1,397 @@
+package policy
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/proxy"
+)
+
+// reservation is what all limits of one phase hold for one call: taken in one step, ended in one step (PX-13).
+type reservation struct {
+	env   *Env
+	call  *proxy.Call
+	wants []*want
+	locks []*counter // distinct, in the order in which they are locked
+
+	prompt     int64 // tokens the reservation was made for
+	completion int64
+	exact      func() int // counts the prompt, at most once; nil: prompt is exact
+	counted    bool       // an exact count was made (TL-19)
+	ended      sync.Once
+}
+
+// hold is one amount at one counter. Owner: counter.mu.
+type hold struct {
+	res    *reservation
+	want   *want
+	stamp  int64
+	amount int64
+
+	bound      bool // made by a cheap bound: in the list of the counter
+	prev, next *hold
+}
+
+// AdmitAll decides for all limits of a phase at once.
+func (l *limit) AdmitAll(ctx context.Context, call *proxy.Call, batch []proxy.Policy) (proxy.Verdict, error) {
+	r, err := l.env.gather(ctx, call, batch)
+	if err != nil || r == nil {
+		return proxy.Verdict{}, err
+	}
+	if err := r.reserve(ctx); err != nil {
+		return proxy.Verdict{}, err
+	}
+	for _, w := range r.wants {
+		l.env.decided(w.limit.label, "admitted")
+	}
+	return proxy.Verdict{Settle: r.settle, Header: r.headers, Left: r.left}, nil
+}
+
+// Peek shows the counters as they are.
+func (l *limit) Peek(ctx context.Context, call *proxy.Call, batch []proxy.Policy) func(h http.Header) {
+	r, err := l.env.gather(ctx, call, batch)
+	if err != nil || r == nil {
+		return nil
+	}
+	return r.headers
+}
+
+// gather finds the limits that apply and their counters.
+func (e *Env) gather(ctx context.Context, call *proxy.Call, batch []proxy.Policy) (*reservation, error) {
+	r := &reservation{env: e, call: call, wants: make([]*want, 0, len(batch))}
+	f := &facts{env: e, call: call}
+	for _, p := range batch {
+		l, ok := p.(*limit)
+		if !ok {
+			continue // phases of limits hold nothing else
+		}
+		if l.ofTokens() && len(r.wants) == 0 && f.tokens == (tokens{}) {
+			f.tokens = e.estimates(call)
+		}
+		w, err := l.prepare(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		if w != nil {
+			r.wants = append(r.wants, w)
+		}
+	}
+	if len(r.wants) == 0 {
+		return nil, nil
+	}
+	r.order()
+	r.prompt, r.completion = int64(call.Prompt.Bound), e.completion(call)
+	return r, nil
+}
+
+// order sorts the counters, so that two calls never wait for each other's locks.
+func (r *reservation) order() {
+	r.locks = make([]*counter, len(r.wants))
+	for i, w := range r.wants {
+		r.locks[i] = w.counter
+	}
+	slices.SortFunc(r.locks, func(a, b *counter) int {
+		if a.id < b.id {
+			return -1
+		}
+		return 1
+	})
+	r.locks = slices.Compact(r.locks)
+}
+
+func (r *reservation) lock() {
+	for _, c := range r.locks {
+		c.mu.Lock()
+	}
+}
+
+func (r *reservation) unlock() {
+	for _, c := range r.locks {
+		c.mu.Unlock()
+	}
+}
+
+// reserve asks all counters at once. While a cheap bound fits, nothing is counted; before any refusal bounds are
+// replaced by exact counts, ours and those of calls in flight, and all is asked once more (TL-11).
+func (r *reservation) reserve(ctx context.Context) error {
+	tokens := r.wants[0].limit.ofTokens()
+	if tokens {
+		if r.call.Prompt.Exact != nil {
+			r.exact = sync.OnceValue(r.call.Prompt.Exact)
+		}
+		if r.wantsExact() {
+			r.countExact()
+		}
+		if err := r.size(ctx); err != nil {
+			return err
+		}
+	}
+	refused := r.attempt()
+	if len(refused) == 0 {
+		return nil
+	}
+	if tokens {
+		r.sharpen(refused)
+		if err := r.size(ctx); err != nil {
+			return err
+		}
+		if refused = r.attempt(); len(refused) == 0 {
+			return nil
+		}
+	}
+	return r.refuse(refused)
+}
+
+func (r *reservation) wantsExact() bool {
+	for _, w := range r.wants {
+		if w.limit.estimate == EstimateExact {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *reservation) countExact() {
+	if r.exact == nil {
+		return
+	}
+	r.prompt, r.exact, r.counted = int64(r.exact()), nil, true
+}
+
+// size says how much each limit needs: prompt and completion, and never more than the whole limit, so that a large cap
+// cannot lock a caller out (TL-8).
+func (r *reservation) size(ctx context.Context) error {
+	f := &facts{env: r.env, call: r.call}
+	for _, w := range r.wants {
+		if w.limit.estimate == EstimateNone {
+			w.need = 0
+			continue
+		}
+		prompt, err := w.limit.amount(ctx, f, tokens{prompt: r.prompt}, nil)
+		if err != nil {
+			return err
+		}
+		if prompt > w.limit.most && r.exact != nil {
+			r.countExact() // a refusal is never caused by a bound
+			return r.size(ctx)
+		}
+		all, err := w.limit.amount(ctx, f, tokens{prompt: r.prompt, completion: r.completion}, nil)
+		if err != nil {
+			return err
+		}
+		if w.need = all; prompt <= w.limit.most {
+			w.need = min(all, w.limit.most)
+		}
+	}
+	return nil
+}
+
+// refusal is a limit that does not let the call pass.
+type refusal struct {
+	want  *want
+	left  int64
+	wait  time.Duration
+	until time.Time // calendar: when the window ends
+	never bool      // more than the whole limit (TL-12)
+}
+
+// attempt reserves at all counters, or at none.
+func (r *reservation) attempt() (refused []refusal) {
+	now := r.env.deps.Now()
+	r.lock()
+	defer r.unlock()
+	taken := 0
+	for _, w := range r.wants {
+		c, l := w.counter, w.limit
+		c.advance(&l.win, now)
+		if no, ok := w.check(now); !ok {
+			if !l.shadow {
+				refused = append(refused, no)
+				continue
+			}
+			r.env.decided(l.label, "shadow")
+		}
+		w.hold.stamp, w.hold.amount = c.add(w.need)
+		w.hold.res, w.hold.want = r, w
+		taken++
+	}
+	if len(refused) == 0 {
+		r.keepBounds()
+		return nil
+	}
+	if taken > 0 {
+		r.giveBack(refused)
+	}
+	return refused
+}
+
+func (w *want) check(now time.Time) (refusal, bool) {
+	c, l := w.counter, w.limit
+	need := w.need
+	if l.estimate == EstimateNone {
+		need = 1 // nothing is reserved; a limit that is used up lets nobody pass
+	}
+	if c.sum+need <= l.most {
+		return refusal{}, true
+	}
+	no := refusal{want: w, left: max(l.most-c.sum, 0)}
+	if !l.sliding() {
+		no.until = l.win.end(c.stamp)
+	}
+	if need > l.most {
+		no.never = l.sliding()
+		no.wait = c.wait(&l.win, now, l.most, l.most)
+		return no, false
+	}
+	no.wait = c.wait(&l.win, now, need, l.most)
+	return no, false
+}
+
+// keepBounds lists what was reserved by a bound, so that a later call can have it counted.
+func (r *reservation) keepBounds() {
+	if r.exact == nil {
+		return
+	}
+	for _, w := range r.wants {
+		if w.limit.estimate == EstimateNone || !w.limit.ofTokens() {
+			continue
+		}
+		w.hold.bound = true
+		w.hold.next = w.counter.bounds
+		if w.hold.next != nil {
+			w.hold.next.prev = &w.hold
+		}
+		w.counter.bounds = &w.hold
+	}
+}
+
+// giveBack undoes an attempt of which a part was refused.
+func (r *reservation) giveBack(refused []refusal) {
+	for _, w := range r.wants {
+		if !slices.ContainsFunc(refused, func(no refusal) bool { return no.want == w }) {
+			w.counter.adjust(w.hold.stamp, w.hold.amount, 0)
+			w.hold.amount = 0
+		}
+	}
+}
+
+// sharpen replaces bounds by exact counts: our own, and those of calls in flight at the counters that refused.
+func (r *reservation) sharpen(refused []refusal) {
+	r.countExact()
+	for _, no := range refused {
+		c := no.want.counter
+		var pending []*reservation
+		c.mu.Lock()
+		for h := c.bounds; h != nil; h = h.next {
+			pending = append(pending, h.res)
+		}
+		c.mu.Unlock()
+		for _, other := range pending {
+			other.recount()
+		}
+	}
+}
+
+// recount replaces this call's bounds by the exact count, at all its counters. Counting happens outside the locks.
+func (r *reservation) recount() {
+	exact := r.exact
+	if exact == nil {
+		return
+	}
+	prompt := int64(exact())
+	f := &facts{env: r.env, call: r.call}
+	r.lock()
+	defer r.unlock()
+	for _, w := range r.wants {
+		if !w.hold.bound {
+			continue
+		}
+		all, err := w.limit.amount(context.Background(), f, tokens{prompt: prompt, completion: r.completion}, nil)
+		if err != nil {
+			continue
+		}
+		w.hold.amount = w.counter.adjust(w.hold.stamp, w.hold.amount, min(all, w.hold.amount))
+		w.hold.drop()
+	}
+}
+
+// drop takes a hold out of its counter's list of bounds. Callers hold counter.mu.
+func (h *hold) drop() {
+	if !h.bound {
+		return
+	}
+	h.bound = false
+	if h.prev != nil {
+		h.prev.next = h.next
+	} else {
+		h.want.counter.bounds = h.next
+	}
+	if h.next != nil {
+		h.next.prev = h.prev
+	}
+	h.prev, h.next = nil, nil
+}
+
+// settle replaces what was reserved by what was used, once, under the stamp of admission (TL-10).
+func (r *reservation) settle(o proxy.Outcome) {
+	r.ended.Do(func() {
+		finals := make([]int64, len(r.wants))
+		for i, w := range r.wants {
+			finals[i] = r.final(w, &o)
+		}
+		r.lock()
+		for i, w := range r.wants {
+			w.hold.drop()
+			w.hold.amount = w.counter.adjust(w.hold.stamp, w.hold.amount, finals[i])
+		}
+		r.unlock()
+		r.afterwards(&o)
+	})
+}
+
+// final is what stands after the call.
+func (r *reservation) final(w *want, o *proxy.Outcome) int64 {
+	if !w.limit.ofTokens() {
+		if o.Ending == proxy.EndRefused {
+			return 0 // RL-6
+		}
+		return w.hold.amount
+	}
+	if o.Usage.Source != proxy.UsageProvider && o.Usage.Source != proxy.UsageEstimated {
+		return 0
+	}
+	u := &o.Usage
+	used := tokens{int64(u.Input), int64(u.Output), int64(u.Cached), int64(u.Reasoning)}
+	n, err := w.limit.amount(context.Background(), &facts{env: r.env, call: r.call, tokens: used}, used, u)
+	if err != nil {
+		r.env.warn(context.Background(), w.limit.label, "count", err)
+		return w.hold.amount // in doubt what was reserved stands
+	}
+	return n
+}
+
+// afterwards learns from the answer, and warns about budgets that run out.
+func (r *reservation) afterwards(o *proxy.Outcome) {
+	if o.Usage.Source == proxy.UsageProvider && o.Usage.Output > 0 && r.wants[0].limit.ofTokens() {
+		r.env.deps.Counters.learn(r.call.Model, int64(o.Usage.Output)/int64(max(r.call.Prompt.Choices, 1)))
+	}
+	for _, w := range r.wants {
+		c, l := w.counter, w.limit
+		if l.warnAt == 0 {
+			continue
+		}
+		c.mu.Lock()
+		crossed := c.sum >= l.warnAt && c.warned != c.stamp
+		if crossed {
+			c.warned = c.stamp
+		}
+		c.mu.Unlock()
+		if crossed {
+			r.env.decided(l.label, "warned")
+			r.env.deps.Log.Warn("budget is running out", "policy", l.label, "per", l.win.String())
+		}
+	}
+}
