@@ -37,6 +37,8 @@ type ReadOptions struct {
 	// CredentialHint is said after 401 and 403, such as the address where a person connects an account; "" says that the
 	// gateway's own credential was refused.
 	CredentialHint string
+	// Event is told after each event of a stream how many there were, for progress; nil is fine.
+	Event func(count int)
 }
 
 // ArgumentError is a fault in the arguments of a call; its text is for the caller's model to correct itself. Nothing

@@ -64,8 +64,10 @@ func (im *importer) serverURL(server *node) (*url.URL, error) {
 // resolveServer makes a server URL absolute, against the document's own URL where there is one (B3).
 func (im *importer) resolveServer(text string, at *node) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(text))
-	if err != nil {
-		return nil, fmt.Errorf("server URL: %q is not a URL", shorten(text, 100))
+	if err != nil || u.IsAbs() && u.User == nil && isHTTP(u) && CheckBase(u) != nil {
+		// A placeholder such as https://{your-host}: the tool is offered, and needs a configured backend.
+		im.warn.add(at, fmt.Sprintf("lint: server URL %q has no usable host: set backend", shorten(text, 100)))
+		return nil, nil
 	}
 	if !u.IsAbs() && im.lib.rootURL != nil {
 		u = im.lib.rootURL.ResolveReference(u)
@@ -83,6 +85,8 @@ func (im *importer) resolveServer(text string, at *node) (*url.URL, error) {
 	u.Fragment, u.RawFragment = "", ""
 	return u, nil
 }
+
+func isHTTP(u *url.URL) bool { return u.Scheme == "http" || u.Scheme == "https" }
 
 // CheckBase says what is wrong with a URL that requests are to start with.
 func CheckBase(u *url.URL) error {

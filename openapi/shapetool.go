@@ -263,10 +263,11 @@ func (im *importer) makeOutput(s *schema) *outputShape {
 		return nil // free-form (O1)
 	}
 	wrapped := wrapsOutput(im.merge, flat)
-	value := tr.translate(im.objectOnly(flat, wrapped), 0, false, false)
+	depth := 0
 	if wrapped {
-		value.depth = 1
+		depth = 1
 	}
+	value := tr.translate(im.objectOnly(flat, wrapped), depth, false, false)
 	tr.run()
 	root := value
 	if wrapped {

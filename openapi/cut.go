@@ -1,0 +1,230 @@
+package openapi
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// cutValue shortens a JSON value so that it stays valid JSON: the largest lists lose items from the end, then long texts
+// are shortened, then the deepest objects say how many members are left out.
+func cutValue(v any, limit int) (any, string) {
+	note := ""
+	for range 60 {
+		size := len(appendValue(nil, v))
+		if size <= limit {
+			return v, note
+		}
+		best := &listPlace{}
+		if list, ok := v.([]any); ok {
+			best.consider(list, func(l []any) { v = l })
+		}
+		best.search(v)
+		if best.list == nil {
+			break
+		}
+		total := len(best.list)
+		keep := max(1, min(total-1, total*(limit-(size-best.size))/max(1, best.size)))
+		best.put(best.list[:keep])
+		if note == "" || best.top {
+			note = fmt.Sprintf("Shortened: items %s of %s shown.", thousands(keep), thousands(total))
+		}
+	}
+	if note == "" {
+		note = "Shortened: long texts and nested objects are cut."
+	}
+	v = cutTextsIn(v)
+	for depth := 24; depth >= 0 && len(appendValue(nil, v)) > limit; depth-- {
+		v = cutBelow(v, depth)
+	}
+	return v, note
+}
+
+// listPlace is the list with the most bytes, and how to replace it.
+type listPlace struct {
+	list []any
+	size int
+	put  func([]any)
+	top  bool
+}
+
+func (p *listPlace) consider(list []any, put func([]any)) {
+	if len(list) < 2 {
+		return
+	}
+	if size := len(appendValue(nil, any(list))); size > p.size {
+		p.list, p.size, p.put = list, size, put
+	}
+}
+
+func (p *listPlace) search(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, k := range sortedKeys(v) {
+			if list, ok := v[k].([]any); ok {
+				p.consider(list, func(l []any) { v[k] = l })
+			}
+			p.search(v[k])
+		}
+	case []any:
+		if len(v) > 50 {
+			return // its items are small against it
+		}
+		for i, item := range v {
+			if list, ok := item.([]any); ok {
+				p.consider(list, func(l []any) { v[i] = l })
+			}
+			p.search(item)
+		}
+	}
+}
+
+func cutTextsIn(v any) any {
+	switch v := v.(type) {
+	case string:
+		return shorten(v, 1000)
+	case []any:
+		for i := range v {
+			v[i] = cutTextsIn(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = cutTextsIn(v[k])
+		}
+	}
+	return v
+}
+
+func cutBelow(v any, depth int) any {
+	switch v := v.(type) {
+	case []any:
+		if depth <= 0 {
+			return []any{}
+		}
+		for i := range v {
+			v[i] = cutBelow(v[i], depth-1)
+		}
+	case map[string]any:
+		if depth <= 0 {
+			return map[string]any{"…": fmt.Sprintf("%d members left out", len(v))}
+		}
+		for k := range v {
+			v[k] = cutBelow(v[k], depth-1)
+		}
+	}
+	return v
+}
+
+// cutLines cuts a text at the end of a line.
+func cutLines(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	text = text[:limit]
+	if i := strings.LastIndexByte(text, '\n'); i > limit/2 {
+		text = text[:i]
+	}
+	return text
+}
+
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// asksForLess says whether an argument's name means paging or selection.
+func asksForLess(name string) bool {
+	switch strings.ToLower(name) {
+	case "limit", "per_page", "perpage", "page_size", "pagesize", "max_results", "maxresults", "top", "page", "offset", "cursor", "after", "since", "fields",
+		"select", "filter", "expand", "q", "count", "size", "start", "page_token", "pagetoken", "starting_after":
+		return true
+	}
+	return false
+}
+
+// askForLess names the tool's own arguments that make an answer smaller.
+func (r *answerReader) askForLess() string {
+	var names []string
+	for _, a := range r.tool.plan.args {
+		if asksForLess(a.name) && len(names) < 8 {
+			names = append(names, a.name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " Ask for less: " + strings.Join(names, ", ") + "."
+}
+
+// next names the next page of an answer that was cut.
+func (r *answerReader) next(value any) string {
+	object, ok := value.(map[string]any)
+	if !ok {
+		return ""
+	}
+	for _, place := range [...]any{object, object["paging"], object["pagination"], object["meta"], object["links"]} {
+		m, _ := place.(map[string]any)
+		for _, key := range [...]string{"next_cursor", "nextCursor", "next_page_token", "nextPageToken", "next"} {
+			text, ok := m[key].(string)
+			if !ok || text == "" || len(text) > 500 {
+				continue
+			}
+			if strings.HasPrefix(text, "http") || strings.HasPrefix(text, "/") {
+				return r.nextFromURL(text)
+			}
+			for _, name := range [...]string{"cursor", "page_token", "pageToken", "after", "starting_after", "next_page_token", "next"} {
+				if r.tool.plan.byName[name] != nil {
+					return "More: call again with " + name + "=" + strconv.Quote(text)
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// nextLink reads Link: <…>; rel="next".
+func (r *answerReader) nextLink() string {
+	for _, link := range strings.Split(r.resp.Header.Get("Link"), ",") {
+		target, params, _ := strings.Cut(link, ";")
+		target = strings.TrimSpace(target)
+		if strings.Contains(strings.ReplaceAll(params, `"`, ""), "rel=next") && len(target) > 2 && target[0] == '<' {
+			return r.nextFromURL(strings.Trim(target, "<>"))
+		}
+	}
+	return ""
+}
+
+func (r *answerReader) nextFromURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	var parts []string
+	query := u.Query()
+	for _, a := range r.tool.plan.args {
+		if v := query.Get(a.orig); a.in == "query" && v != "" && len(v) < 500 && isPlace(a.name) {
+			parts = append(parts, a.name+"="+strconv.Quote(headerLine(v)))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "More: call again with " + strings.Join(parts, ", ")
+}
+
+// isPlace says whether an argument tells where in a list an answer starts.
+func isPlace(name string) bool {
+	switch strings.ToLower(name) {
+	case "page", "offset", "cursor", "after", "before", "since", "start", "page_token", "pagetoken", "starting_after", "page[cursor]", "skip", "marker":
+		return true
+	}
+	return false
+}
