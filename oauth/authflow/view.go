@@ -57,8 +57,8 @@ func (h *Handler) consentView(t *oauth.Transaction, e entitlement) consentView {
 	if v.Client == "" {
 		v.Client = "An application without a name"
 	}
-	if v.Name == "" {
-		v.Name = v.Login
+	if v.Name == "" || v.Name == v.Login {
+		v.Name, v.Login = v.Login, ""
 	}
 	if e.res.Server {
 		v.Kind = "MCP server"

@@ -139,6 +139,6 @@ func (d *Dev) find(subject string) (Person, bool) {
 }
 
 func (d *Dev) identity(p Person) oauth.Identity {
-	return oauth.Identity{Subject: "dev/" + p.Name, Tenant: "dev", Name: p.Name, Login: p.Name + " (development)",
+	return oauth.Identity{Subject: "dev/" + p.Name, Tenant: "dev", Name: p.Name, Login: p.Name,
 		Roles: sorted(p.Roles), Groups: sorted(p.Groups), Claims: p.Claims, AuthTime: d.o.Now().UTC().Truncate(time.Second)}
 }
