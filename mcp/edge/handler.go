@@ -26,7 +26,7 @@ type Handler struct {
 	// Lookup finds a server in the current snapshot.
 	Lookup   func(server string) (Server, State)
 	Sessions mcp.SessionStore // nil: in memory
-	Keyring  *secret.Keyring  // signs session ids
+	Keyring  *secret.Keyring  // signs session ids; required
 	Limits   Limits
 	Log      *slog.Logger     // nil: discarded
 	Now      func() time.Time // nil: time.Now

@@ -8,12 +8,14 @@ import (
 
 	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
+	"github.com/drawbridge-mcp/drawbridge/proxy/secret"
 )
 
 // state is what the handler makes of its fields on the first request.
 type state struct {
 	limits   Limits
 	sessions mcp.SessionStore
+	signer   secret.Authenticator // of session ids
 	log      *slog.Logger
 	now      func() time.Time
 	origins  map[string]bool
@@ -29,6 +31,7 @@ func (h *Handler) init() *state {
 		if s.sessions = h.Sessions; s.sessions == nil {
 			s.sessions = mcp.NewMemorySessions()
 		}
+		s.signer = h.Keyring.Authenticator(secret.MCPSession)
 		if s.log = h.Log; s.log == nil {
 			s.log = slog.New(slog.DiscardHandler)
 		}

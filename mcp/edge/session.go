@@ -11,7 +11,6 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
-	"github.com/drawbridge-mcp/drawbridge/proxy/secret"
 )
 
 const (
@@ -29,7 +28,7 @@ func (x *exchange) newSessionID() string {
 
 func (x *exchange) sessionMAC(random string) string {
 	owner, client := ownerOf(x.caller)
-	mac := x.h.Keyring.MAC(secret.MCPSession, random, x.name, owner, client)
+	mac := x.signer.MAC(random, x.name, owner, client)
 	return base64.RawURLEncoding.EncodeToString(mac[:sessionRandom])
 }
 
