@@ -60,8 +60,8 @@ func (c *completion) head(a *proxy.Answer) {
 		}
 	}
 	tellRoad(header, a.Cache, a.Backend, a.Attempts)
-	if c.prompt.counted.Load() {
-		header["X-Drawbridge-Estimated-Tokens"] = []string{strconv.Itoa(c.prompt.count())} // TL-19
+	if n, ok := c.prompt.known(); ok {
+		header["X-Drawbridge-Estimated-Tokens"] = []string{strconv.Itoa(n)} // TL-19
 	}
 	header["X-Request-Id"] = []string{c.id}
 }
@@ -126,16 +126,17 @@ func (c *completion) usage(o *observed) proxy.Usage {
 	if o != nil && o.reported {
 		return o.usage
 	}
-	u := proxy.Usage{Input: c.prompt.count(), Source: proxy.UsageEstimated}
+	ctx := context.WithoutCancel(c.r.Context()) // who has gone is charged, too
+	u := proxy.Usage{Input: c.prompt.count(ctx), Source: proxy.UsageEstimated}
 	if o != nil && len(o.text) > 0 {
-		u.Output = c.count(string(o.text))
+		u.Output = c.count(ctx, string(o.text))
 	}
 	return u
 }
 
-// count counts generated text. The caller may be gone, so it does not wait for a place on the caller's behalf.
-func (c *completion) count(text string) int {
-	t, err := c.snap.Models.counter.Begin(context.WithoutCancel(c.r.Context()), c.model.family, len(text))
+// count counts generated text.
+func (c *completion) count(ctx context.Context, text string) int {
+	t, err := c.snap.Models.counter.Begin(ctx, c.model.family, len(text))
 	if err != nil {
 		return len(text)
 	}

@@ -45,8 +45,8 @@ func (x *exchange) complete() error {
 	identity.RequestFrom(x.r.Context()).Note(slog.String("model", x.model.Name))
 	ctx, release := x.h.streams.track(x.r, x.model.Drain)
 	defer release()
-	c := &completion{exchange: x, view: view, prompt: newPrompt(ctx, x.snap.Models, x.model, view)}
-	c.call = c.describe()
+	c := &completion{exchange: x, view: view, prompt: newPrompt(x.snap.Models, x.model, view)}
+	c.call = c.describe(ctx)
 	x.road = true
 	answer, err := x.snap.Doer.Do(ctx, c.call)
 	if err != nil {
@@ -74,14 +74,14 @@ func shuttingDown(err error) *failure {
 }
 
 // describe fills the call that the pipeline gets.
-func (c *completion) describe() *proxy.Call {
+func (c *completion) describe(ctx context.Context) *proxy.Call {
 	facts := proxy.RequestFacts{Method: c.r.Method, Path: c.r.URL.Path, Header: c.r.Header, Time: c.start.UTC()}
 	if req := identity.RequestFrom(c.r.Context()); req != nil {
 		facts.IP, facts.Time = req.IP, req.Time
 	}
 	call := &proxy.Call{
 		ID: c.id, Surface: proxy.LLM, Endpoint: c.route.endpoint, Caller: *c.caller, Request: facts,
-		API: "llm", Model: c.model.Name, Stream: c.streams(), Body: c.view.Data, Prompt: c.prompt.call(),
+		API: "llm", Model: c.model.Name, Stream: c.streams(), Body: c.view.Data, Prompt: c.prompt.call(ctx),
 		Price: c.model.Price, Target: c.model.Target, Build: c.build, Idempotent: true, CacheKey: c.cacheKey,
 		UpstreamModel: c.model.UpstreamModel,
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/drawbridge-mcp/drawbridge/llm/internal/body"
 	"github.com/drawbridge-mcp/drawbridge/llm/internal/jsonscan"
@@ -19,32 +18,47 @@ const (
 
 // prompt knows what a request's prompt costs: at once an upper bound, and exactly when somebody asks (TL-11).
 type prompt struct {
-	view   *body.View
-	family tokens.Family
-	image  int
+	view    *body.View
+	family  tokens.Family
+	image   int
+	counter *tokens.Counter
 
-	count   func() int // exactly, once
-	counted atomic.Bool
+	mu      sync.Mutex
+	n       int // exactly, once counted
+	counted bool
 }
 
-func newPrompt(ctx context.Context, cat *Catalogue, m *Model, v *body.View) *prompt {
-	p := &prompt{view: v, family: m.family, image: cat.image}
-	p.count = sync.OnceValue(func() int {
-		t, err := cat.counter.Begin(ctx, p.family, v.TextBytes-v.ImageBytes)
-		if err != nil {
-			return p.bound() // the caller has gone: nobody will see the number
-		}
-		defer t.End()
-		n := p.exact(t)
-		p.counted.Store(true)
-		return n
-	})
-	return p
+func newPrompt(cat *Catalogue, m *Model, v *body.View) *prompt {
+	return &prompt{view: v, family: m.family, image: cat.image, counter: cat.counter}
+}
+
+// count counts exactly, the first time. When ctx ends before its turn has come it returns the bound.
+func (p *prompt) count(ctx context.Context) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.counted {
+		return p.n
+	}
+	t, err := p.counter.Begin(ctx, p.family, p.view.TextBytes-p.view.ImageBytes)
+	if err != nil {
+		return p.bound()
+	}
+	defer t.End()
+	p.n, p.counted = p.exact(t), true
+	return p.n
+}
+
+// known returns the exact count where one was made.
+func (p *prompt) known() (n int, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.n, p.counted
 }
 
 // call is what token limits get to know.
-func (p *prompt) call() proxy.Prompt {
-	return proxy.Prompt{Bound: p.bound(), Exact: p.count, Completion: p.view.Cap(), Choices: p.view.Choices()}
+func (p *prompt) call(ctx context.Context) proxy.Prompt {
+	exact := func() int { return p.count(ctx) }
+	return proxy.Prompt{Bound: p.bound(), Exact: exact, Completion: p.view.Cap(), Choices: p.view.Choices()}
 }
 
 // bound is never less than exact: a token of a byte-level encoding is at least one byte, and JSON spends more bytes on a

@@ -134,11 +134,13 @@ func (r *Reader) fill() error {
 		copy(r.buf, r.buf[r.start:r.end])
 		r.start, r.end = 0, r.end-r.start
 	}
-	if r.end > MaxEvent {
-		return ErrTooLong
-	}
 	if r.end == len(r.buf) {
-		r.buf = append(r.buf, make([]byte, max(firstBuffer, len(r.buf)))...)
+		if r.end >= MaxEvent {
+			return ErrTooLong
+		}
+		more := min(max(firstBuffer, len(r.buf)), MaxEvent-len(r.buf))
+		r.buf = append(r.buf, make([]byte, more)...)
+		r.buf = r.buf[:min(cap(r.buf), MaxEvent)]
 	}
 	for range 100 {
 		n, err := r.src.Read(r.buf[r.end:])
