@@ -39,6 +39,7 @@ func (v *validator) validate() {
 	v.models()
 	v.products()
 	v.subscriptions()
+	v.road()
 	v.policies()
 	if len(v.cfg.MCPServers) == 0 && len(v.cfg.LLM.Models) == 0 {
 		v.warn("", "nothing is served")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -141,6 +142,46 @@ func (v *validator) credential(at string, c *proxy.CredentialConfig) {
 	}
 }
 
+// road lets the pipeline itself judge backends and pools, so that what validates also serves. What was told above about
+// an entry is enough about it.
+func (v *validator) road() {
+	if v.unsetSecrets {
+		return
+	}
+	told := map[string]bool{}
+	for _, f := range v.errors {
+		told[entryOf(f.Path)] = true
+	}
+	_, err := proxy.New(proxy.Config{Backends: v.cfg.Backends, Pools: v.cfg.Pools}, proxy.NewState(), proxy.Deps{})
+	for _, one := range unjoin(err) {
+		var fault *proxy.ConfigError
+		if errors.As(one, &fault) && !told[entryOf(fault.Path)] && !v.brokenMember(fault.Path) {
+			v.fault(fault.Path, "%s", fault.Message)
+		}
+	}
+}
+
+// entryOf cuts a path after its first index: backends[2].
+func entryOf(path string) string {
+	entry, _, _ := strings.Cut(path, "]")
+	return entry
+}
+
+// brokenMember reports whether a pool's fault only follows from a backend that was told already.
+func (v *validator) brokenMember(path string) bool {
+	return strings.HasPrefix(path, "pools[") && slices.ContainsFunc(v.errors, func(f Fault) bool { return strings.HasPrefix(f.Path, "backends[") })
+}
+
+func unjoin(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // what errors.Join made
+		return joined.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
+}
+
 // builtCredentials are the kinds that the road attaches in this version.
 var builtCredentials = []string{"none", "api_key", "basic", "bearer", "client_credentials"}
 
@@ -222,6 +263,9 @@ func (v *validator) servers() {
 			}
 		}
 		v.room(at, s.ServerConfig.Validate())
+		if s.ToolSearch == "on" {
+			v.fault(at+".tool_search", `"on" is not available in this version`)
+		}
 		v.access(at+".access", &s.Access)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/drawbridge-mcp/drawbridge/cmd/internal/strictyaml"
@@ -57,9 +58,6 @@ func (v *validator) policies() {
 		return
 	}
 	for _, l := range lists {
-		if v.pos.Faulty(l.path) {
-			continue // an entry that was not read would look empty
-		}
 		_, faults := policy.Compile(l.entries, l.scope, env)
 		for _, f := range faults {
 			v.policyFault(l, f)
@@ -70,7 +68,11 @@ func (v *validator) policies() {
 // policyFault places a fault of a list; one inside an expression at its character (C13).
 func (v *validator) policyFault(l policyList, f policy.Fault) {
 	path := l.path + f.Path
-	if f.Offset < 0 {
+	entry, _, _ := strings.Cut(f.Path, "]")
+	switch {
+	case v.pos.Faulty(l.path + entry + "]"): // an entry that was not read whole would look wrong in other ways, too
+		return
+	case f.Offset < 0:
 		v.fault(path, "%s", f.Message)
 		return
 	}
