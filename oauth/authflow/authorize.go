@@ -169,6 +169,9 @@ func (h *Handler) depart(c echo.Context, t *oauth.Transaction, d departure) erro
 	if err := h.Store.PutTransaction(ctx, *t, maxOpen); err != nil {
 		return h.refuse(t, oauth.Unavailable(err))
 	}
+	if old := h.open.add(b.start, t, h.Now()); old != "" {
+		h.evict(ctx, old)
+	}
 	h.setBinding(c.Response(), b)
 	if choose {
 		return h.showOrganizations(c, t, b, tenants)

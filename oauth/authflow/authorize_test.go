@@ -22,7 +22,7 @@ func TestAuthorizeAnswersWithItsOwnPageUntilTheRedirectURIIsValidated(t *testing
 		text      string
 		reflected string
 	}{
-		{"1", "unknown client", 400, w.query("client_id", "dcr_nobody"), "Remove the server from your application and add it again.", "dcr_nobody"},
+		{"1", "unknown client", 400, w.query("client_id", "dcr_nobody"), "This application is not known here. Remove the server from your application and add it again.", "dcr_nobody"},
 		{"1", "no client", 400, w.query("client_id", "-"), "", ""},
 		{"2", "redirect URI missing, several registered", 400, w.query("client_id", "two", "redirect_uri", "-"), "", ""},
 		{"2", "redirect URI missing, only a loopback one", 400, w.query("client_id", "native", "redirect_uri", "-"), "", ""},

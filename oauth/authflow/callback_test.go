@@ -78,7 +78,7 @@ func TestCallbackStateWorksOnceAndInTime_40(t *testing.T) {
 	}
 	to = b.callbackOf(w.query())
 	w.advance(11 * time.Minute)
-	if p = b.get(to); !strings.Contains(p.body, "This sign-in took too long.") {
+	if p = b.get(to); !strings.Contains(p.body, "This sign-in took too long. Go back to your application and connect again.") {
 		t.Errorf("expired says\n%s", p.body)
 	}
 	w.wantPage(p, http.StatusBadRequest)

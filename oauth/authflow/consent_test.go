@@ -252,9 +252,12 @@ func TestBindingCookie_71_73_77(t *testing.T) {
 		t.Errorf("the right browser: %d", got.StatusCode)
 	}
 
-	for range 200 {
+	oldest, next := b.authorize(w.query()).Header.Get("Location"), b.authorize(w.query()).Header.Get("Location")
+	for range 199 {
 		b.authorize(w.query())
 	}
+	w.wantPage(b.get(oldest), http.StatusBadRequest) // §17: the oldest of the browser went
+	w.wantPage(b.get(next), http.StatusOK)
 	total := 0
 	for _, c := range b.client.Jar.Cookies(must(url.Parse(w.url))) {
 		total += len(c.String()) + 2

@@ -3,6 +3,7 @@ package authflow
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"net/http"
 	"strconv"
@@ -100,7 +101,7 @@ func (h *Handler) fail(c echo.Context, event string, err error) error {
 		c.Response().Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(page.retry.Seconds()))))
 	}
 	if wantsJSON(c.Request()) {
-		oauth.WriteJSON(c.Response(), page.status, oauth.Body{Error: page.code(), Description: asciiText(page.cause)})
+		oauth.WriteJSON(c.Response(), page.status, oauth.Body{Error: page.code(), Description: asciiText(page.cause + " " + page.advice)})
 		return nil
 	}
 	return h.showError(c, page)
@@ -121,15 +122,14 @@ func (h *Handler) errorURL(to destination, e *oauth.Error) string {
 
 func (h *Handler) note(c echo.Context, status int, reason string, err error) {
 	ctx := c.Request().Context()
+	request := identity.RequestFrom(ctx)
+	request.Note(slog.String("decision", reason))
+	if err != nil {
+		request.Note(slog.String("error", err.Error()))
+	}
 	if err != nil && (status >= 500 || reason == oauth.ServerError || reason == oauth.TemporarilyUnavailable) {
 		h.Log.WarnContext(ctx, "sign-in could not go on", "reason", reason, "error", err.Error(), "request_id", identity.RequestID(ctx))
-		return
 	}
-	attrs := []any{"reason", reason, "request_id", identity.RequestID(ctx)}
-	if err != nil {
-		attrs = append(attrs, "error", err.Error())
-	}
-	h.Log.DebugContext(ctx, "sign-in refused", attrs...)
 }
 
 // code is the RFC 6749 word for those who asked for JSON.

@@ -59,6 +59,7 @@ type Handler struct {
 	Sessions *Sessions // who is signed in to portal and console
 
 	pages  *pages
+	open   openOnes
 	picker Picker // nil: the provider has pages of its own
 	secure bool   // public_url is https: cookies are Secure and named __Host-
 }

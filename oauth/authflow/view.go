@@ -113,9 +113,9 @@ func destinationOfURI(raw string) destinationView {
 	}
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
-		return destinationView{Host: "the application that handles " + u.Scheme + ": links", Note: "Your browser hands the answer to that application on this computer."}
+		return destinationView{Host: "the application that handles " + u.Scheme + ": links", Note: "— your browser hands the answer to it"}
 	case oauth.IsLoopbackHost(u.Hostname()):
-		return destinationView{Host: u.Hostname() + " on this computer", Note: "Any program on this computer could be asking."}
+		return destinationView{Host: u.Hostname() + " on this computer", Note: "— any program on this computer could be asking"}
 	}
 	return destinationView{Host: u.Host}
 }

@@ -84,8 +84,9 @@ func newWorld(t *testing.T, o worldOptions) *world {
 	h.Mount(e.Group(""))
 	e.GET("/", func(c echo.Context) error { return c.String(http.StatusOK, "portal") })
 	server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		ctx := identity.WithRequest(r.Context(), &identity.Request{ID: "01REQUESTIDOFTHISTEST00000"})
-		e.ServeHTTP(rw, r.WithContext(ctx))
+		request := &identity.Request{ID: "01REQUESTIDOFTHISTEST00000"}
+		e.ServeHTTP(rw, r.WithContext(identity.WithRequest(r.Context(), request)))
+		log.LogAttrs(r.Context(), slog.LevelDebug, "request", request.Attrs()...) // the one line of a request
 	})
 	server.Start()
 	t.Cleanup(server.Close)
