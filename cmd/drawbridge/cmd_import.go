@@ -7,16 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 	yaml "go.yaml.in/yaml/v4"
 
-	"github.com/drawbridge-mcp/drawbridge/cmd/internal/strictyaml"
 	"github.com/drawbridge-mcp/drawbridge/openapi"
 )
 
@@ -101,7 +98,7 @@ func specSource(ctx context.Context, in io.Reader, spec string) (openapi.Source,
 		if err != nil {
 			return src, err
 		}
-		src.Data, src.Fetch = data, fetch
+		src.Data, src.Fetch = data, referenceFetcher(spec, fetch, EgressConfig{})
 	case strings.HasPrefix(spec, "file:"):
 		u, err := url.Parse(spec)
 		if err != nil || u.Host != "" && u.Host != "localhost" || u.Path == "" {
@@ -110,83 +107,6 @@ func specSource(ctx context.Context, in io.Reader, spec string) (openapi.Source,
 		src.Location = u.Path
 	}
 	return src, nil
-}
-
-const (
-	maxDocument  = 64 << 20         // openapi.md R6
-	documentTime = 20 * time.Second // R5
-	maxRedirects = 3
-)
-
-// fetchDocument gets what the operator named: any host, but a redirect may not lead to another one, since that would be
-// somebody else's word (R5). anyHTTP allows http to any host; else only to loopback.
-func fetchDocument(anyHTTP bool) fetcher {
-	client := &http.Client{
-		Timeout:       documentTime,
-		Transport:     &http.Transport{DisableCompression: false, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: documentTime},
-		CheckRedirect: sameOrigin,
-	}
-	return func(ctx context.Context, address string) ([]byte, error) {
-		u, err := url.Parse(address)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return nil, errors.New("not an http or https URL")
-		}
-		if u.User != nil {
-			return nil, errors.New("a URL with credentials is not fetched")
-		}
-		if u.Scheme == "http" && !anyHTTP && !strictyaml.Loopback(u.Hostname()) {
-			return nil, errors.New("http is allowed for loopback only")
-		}
-		defer client.CloseIdleConnections()
-		return get(ctx, client, u)
-	}
-}
-
-func get(ctx context.Context, client *http.Client, u *url.URL) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
-	if err != nil {
-		return nil, errors.New("not an http or https URL")
-	}
-	req.Header.Set("Accept", "application/json, application/yaml, */*;q=0.1")
-	req.Header.Set("User-Agent", "drawbridge/"+version)
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("fetch %s: %w", shown(u), cause(err))
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("fetch %s: the server answered %s", shown(u), resp.Status)
-	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
-	if err != nil {
-		return nil, fmt.Errorf("fetch %s: %w", shown(u), cause(err))
-	}
-	if len(data) > maxDocument {
-		return nil, errors.New("document is larger than 64MiB")
-	}
-	return data, nil
-}
-
-// sameOrigin re-checks every redirect: the same scheme, host and port, or from http to https of the same host.
-func sameOrigin(req *http.Request, via []*http.Request) error {
-	first := via[0].URL
-	if len(via) > maxRedirects {
-		return errors.New("more than 3 redirects")
-	}
-	upgraded := first.Scheme == "http" && req.URL.Scheme == "https" && req.URL.Hostname() == first.Hostname()
-	if req.URL.User != nil || (req.URL.Scheme != first.Scheme || req.URL.Host != first.Host) && !upgraded {
-		return errors.New("redirected to another origin; name that address itself")
-	}
-	return nil
-}
-
-// cause cuts the method and address that url.Error puts before its cause.
-func cause(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }
 
 func newImportReport(doc *openapi.Document) importReport {
@@ -296,6 +216,3 @@ func orDash(s string) string {
 	}
 	return s
 }
-
-// shown is a URL as errors name it: a query may hold a token.
-func shown(u *url.URL) string { return u.Scheme + "://" + u.Host + u.EscapedPath() }

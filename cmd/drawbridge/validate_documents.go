@@ -71,9 +71,6 @@ func (c *Config) backendOf(target string) *proxy.BackendConfig {
 	return nil
 }
 
-// fetcher gets a URL for an import; nil: addresses are not called.
-type fetcher func(ctx context.Context, url string) ([]byte, error)
-
 // documentCheck imports the documents of a configuration to see what would come of them.
 type documentCheck struct {
 	cfg              *Config
@@ -98,17 +95,21 @@ func checkDocuments(ctx context.Context, cfg *Config, pos *Positions, fetch fetc
 }
 
 func (c *documentCheck) document(ctx context.Context, at string, a *APIConfig) {
-	src := openapi.Source{Location: a.DocumentPath(c.pos.File()), Fetch: c.fetch}
+	src, root := openapi.Source{Location: a.DocumentPath(c.pos.File())}, ""
 	if isURL(a.Document) {
 		if c.fetch == nil {
 			return
 		}
+		root = a.Document
 		data, err := c.fetch(ctx, a.Document)
 		if err != nil {
 			c.errors = append(c.errors, c.pos.Fault(at+".document", "%s", err))
 			return
 		}
 		src.Data = data
+	}
+	if c.fetch != nil {
+		src.Fetch = referenceFetcher(root, c.fetch, c.cfg.Egress)
 	}
 	doc, err := openapi.Import(ctx, src, c.cfg.ImportOptions(a))
 	if err != nil {
