@@ -12,7 +12,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -63,6 +65,14 @@ type Keyring struct {
 	signing []SigningKey
 	sealing []sealingKey
 	mac     []byte
+
+	derived sync.Map // derivation → cipher.AEAD, or []byte for message authentication: derived once, used for every call
+}
+
+// derivation names a derived key: of the encryption key with this id, or of the message authentication root for "".
+type derivation struct {
+	id      string
+	purpose Purpose
 }
 
 // NewKeyring makes a ring of fresh random keys, as on a first start.
@@ -95,9 +105,9 @@ func (k *Keyring) SigningKeys() []SigningKey { return append([]SigningKey(nil), 
 // MAC returns HMAC-SHA-256 over the parts under the key of purpose. Each part is preceded by its length, so that
 // ("ab","c") and ("a","bc") differ.
 func (k *Keyring) MAC(purpose Purpose, parts ...string) []byte {
-	h := hmac.New(sha256.New, derive(k.mac, purpose))
+	h := hmac.New(sha256.New, k.macKey(purpose))
 	for _, p := range parts {
-		fmt.Fprintf(h, "%d:", len(p))
+		h.Write(append(strconv.AppendInt(nil, int64(len(p)), 10), ':'))
 		h.Write([]byte(p))
 	}
 	return h.Sum(nil)
@@ -113,7 +123,7 @@ func (k *Keyring) Seal(purpose Purpose, place string, plaintext []byte) (string,
 			key = s
 		}
 	}
-	aead, err := newAEAD(key.root, purpose)
+	aead, err := k.aead(key, purpose)
 	if err != nil {
 		return "", err
 	}
@@ -137,7 +147,7 @@ func (k *Keyring) Open(purpose Purpose, place, sealed string) ([]byte, error) {
 		if key.id != parts[1] {
 			continue
 		}
-		aead, err := newAEAD(key.root, purpose)
+		aead, err := k.aead(key, purpose)
 		if err != nil || len(nonce) != aead.NonceSize() {
 			return nil, ErrSealed
 		}
@@ -150,12 +160,30 @@ func (k *Keyring) Open(purpose Purpose, place, sealed string) ([]byte, error) {
 	return nil, ErrSealed
 }
 
-func newAEAD(root []byte, purpose Purpose) (cipher.AEAD, error) {
-	block, err := aes.NewCipher(derive(root, purpose))
+func (k *Keyring) macKey(purpose Purpose) []byte {
+	name := derivation{"", purpose}
+	if key, ok := k.derived.Load(name); ok {
+		return key.([]byte)
+	}
+	key, _ := k.derived.LoadOrStore(name, derive(k.mac, purpose))
+	return key.([]byte)
+}
+
+func (k *Keyring) aead(key sealingKey, purpose Purpose) (cipher.AEAD, error) {
+	name := derivation{key.id, purpose}
+	if aead, ok := k.derived.Load(name); ok {
+		return aead.(cipher.AEAD), nil
+	}
+	block, err := aes.NewCipher(derive(key.root, purpose))
 	if err != nil {
 		return nil, err
 	}
-	return cipher.NewGCM(block)
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, err
+	}
+	k.derived.Store(name, aead)
+	return aead, nil
 }
 
 func derive(root []byte, purpose Purpose) []byte {

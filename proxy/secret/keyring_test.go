@@ -153,3 +153,11 @@ func BenchmarkSealOpen(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkMAC(b *testing.B) {
+	k := newRing(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		k.MAC(SubscriptionKey, "dbk_01234567_0123456789abcdefghijklmnopqrstuv0000")
+	}
+}

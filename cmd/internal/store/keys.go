@@ -48,8 +48,12 @@ func keysNeeded(ctx context.Context, databaseURL string) ([]string, error) {
 		return nil, err
 	}
 	defer db.Close()
-	if exists, err := hasTable(ctx, db, "known_keys"); err != nil || !exists {
-		return nil, err
+	exists, err := hasTable(ctx, db, "known_keys")
+	if err != nil {
+		return nil, fmt.Errorf("read key names of %s: %w", path, err)
+	}
+	if !exists {
+		return nil, nil
 	}
 	known, err := knownKeys(ctx, db)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/drawbridge-mcp/drawbridge/oauth"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 )
 
@@ -262,13 +263,22 @@ func TestTheSweeperRunsEveryFiveMinutes(t *testing.T) { // operations.md D8
 		r := row("old")
 		r.Time = time.Now().Add(-401 * 24 * time.Hour)
 		s.Record(r)
-		s.Record(row("new"))
+		fresh := row("new")
+		fresh.Time = time.Now()
+		s.Record(fresh)
+		for i := range 2500 { // more than one statement takes
+			session := oauth.Session{Hash: fmt.Sprint(i), Expires: time.Now().Add(time.Minute)}
+			check(t, s.PutSession(t.Context(), session))
+		}
 		time.Sleep(6 * time.Minute)
 		synctest.Wait()
 		m := s.backend.(*memory)
 		m.mu.RLock()
 		if len(m.rows) != 1 || m.rows[0].ID != "new" || len(m.seen) != 1 {
 			t.Errorf("rows %v", m.rows)
+		}
+		if len(m.sessions) != 0 {
+			t.Errorf("%d expired sessions are left", len(m.sessions))
 		}
 		m.mu.RUnlock()
 		check(t, s.Close())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -88,35 +89,39 @@ func copied[V any](v V) (out V, err error) {
 }
 
 func (m *memory) Sweep(ctx context.Context, now time.Time) error {
-	return m.write(ctx, func() error {
-		sweep(m.transactions, func(t oauth.Transaction) bool { return now.After(t.Expires) }, func(t oauth.Transaction) {
+	_, err := m.sweep(ctx, now)
+	return err
+}
+
+func (m *memory) sweep(ctx context.Context, now time.Time) (more bool, err error) {
+	err = m.write(ctx, func() error {
+		a := sweep(m.transactions, func(t oauth.Transaction) bool { return now.After(t.Expires) }, func(t oauth.Transaction) {
 			delete(m.states, t.UpstreamState)
 			delete(m.open, t.ID)
 		})
-		sweep(m.sessions, func(s oauth.Session) bool { return now.After(s.Expires) }, nil)
-		sweep(m.codes, func(c oauth.Code) bool {
+		b := sweep(m.sessions, func(s oauth.Session) bool { return now.After(s.Expires) }, nil)
+		c := sweep(m.codes, func(c oauth.Code) bool {
 			return now.After(c.Expires.Add(keepSpentCodes)) && now.After(c.SpentAt.Add(keepSpentCodes))
 		}, nil)
 		ended := map[string]bool{}
-		sweep(m.grants, func(g oauth.Grant) bool { return now.After(endOf(g).Add(keepEndedGrants)) }, func(g oauth.Grant) {
+		d := sweep(m.grants, func(g oauth.Grant) bool { return now.After(endOf(g).Add(keepEndedGrants)) }, func(g oauth.Grant) {
 			ended[g.ID] = true
 			m.forgetSubject(g)
 		})
-		if len(ended) == 0 {
-			return nil
-		}
-		for id, c := range m.codes { // what hangs on a grant goes with it
-			if ended[c.GrantID] {
-				delete(m.codes, id)
-			}
-		}
-		for id, r := range m.refresh {
-			if ended[r.GrantID] {
-				delete(m.refresh, id)
-			}
-		}
+		more = max(a, b, c, d) == sweepRows
+		m.dropEnded(ended)
 		return nil
 	})
+	return more, err
+}
+
+// dropEnded deletes what hangs on grants that are gone.
+func (m *memory) dropEnded(grants map[string]bool) {
+	if len(grants) == 0 {
+		return
+	}
+	maps.DeleteFunc(m.codes, func(_ string, c oauth.Code) bool { return grants[c.GrantID] })
+	maps.DeleteFunc(m.refresh, func(_ string, r oauth.RefreshToken) bool { return grants[r.GrantID] })
 }
 
 func endOf(g oauth.Grant) time.Time {
@@ -126,8 +131,8 @@ func endOf(g oauth.Grant) time.Time {
 	return g.Expires
 }
 
-func sweep[V any](records map[string]V, gone func(V) bool, also func(V)) {
-	n := 0
+// sweep deletes at most sweepRows records and returns how many.
+func sweep[V any](records map[string]V, gone func(V) bool, also func(V)) (n int) {
 	for id, v := range records {
 		if !gone(v) {
 			continue
@@ -137,9 +142,10 @@ func sweep[V any](records map[string]V, gone func(V) bool, also func(V)) {
 			also(v)
 		}
 		if n++; n == sweepRows {
-			return
+			break
 		}
 	}
+	return n
 }
 
 func (m *memory) writeUsage(ctx context.Context, rows []proxy.Record) error {

@@ -9,9 +9,14 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 )
 
-// Sweep deletes what has expired, in one statement a table (oauth.md §16, operations.md D8). Codes and refresh tokens go
-// with their grant too.
 func (s *sqlite) Sweep(ctx context.Context, now time.Time) error {
+	_, err := s.sweep(ctx, now)
+	return err
+}
+
+// sweep deletes what has expired, in one statement a table (oauth.md §16, operations.md D8). Codes and refresh tokens go
+// with their grant too.
+func (s *sqlite) sweep(ctx context.Context, now time.Time) (more bool, err error) {
 	codes, grants := now.Add(-keepSpentCodes), now.Add(-keepEndedGrants)
 	for _, table := range []struct {
 		statement string
@@ -23,11 +28,13 @@ func (s *sqlite) Sweep(ctx context.Context, now time.Time) error {
 		{`DELETE FROM grants WHERE rowid IN (SELECT rowid FROM grants WHERE expires < ? OR revoked <> 0 AND revoked < ? LIMIT ?)`,
 			[]any{ms(grants), ms(grants)}},
 	} {
-		if _, err := exec(ctx, s.writer, table.statement, append(table.args, sweepRows)...); err != nil {
-			return fmt.Errorf("sweep: %w", err)
+		n, err := exec(ctx, s.writer, table.statement, append(table.args, sweepRows)...)
+		if err != nil {
+			return false, fmt.Errorf("sweep: %w", err)
 		}
+		more = more || n == sweepRows
 	}
-	return nil
+	return more, nil
 }
 
 const insertUsage = `INSERT INTO usage (id, request_id, time, subscription, product, caller, client_id, surface, endpoint,

@@ -58,6 +58,8 @@ type backend interface {
 	// writeUsage adds rows; one whose id is there already is left as it is. All or nothing.
 	writeUsage(ctx context.Context, rows []proxy.Record) error
 	usage(ctx context.Context, from, to time.Time) ([]UsageSum, error)
+	// sweep is Sweep and also reports whether some table may hold more that has expired.
+	sweep(ctx context.Context, now time.Time) (more bool, err error)
 	// dropUsage deletes at most 1,000 rows from before the given time and returns how many.
 	dropUsage(ctx context.Context, before time.Time) (int64, error)
 	close() error
@@ -143,17 +145,20 @@ func (s *Store) sweepRegularly(ctx context.Context) {
 		case <-tick.C:
 		}
 		now := s.cfg.Now()
-		if err := s.Sweep(ctx, now); err != nil && ctx.Err() == nil {
-			s.cfg.Log.WarnContext(ctx, "sweep", "err", err)
-		}
-		for { // at most 1,000 rows a statement, so that writers get their turn in between
-			n, err := s.dropUsage(ctx, now.Add(-s.cfg.UsageKeep))
-			if err != nil && ctx.Err() == nil {
-				s.cfg.Log.WarnContext(ctx, "sweep ledger", "err", err)
-			}
-			if n < sweepRows || err != nil {
-				break
+		for more := true; more; { // a thousand rows at a time, so that calls write in between
+			var err error
+			if more, err = s.sweepAll(ctx, now); err != nil && ctx.Err() == nil {
+				s.cfg.Log.WarnContext(ctx, "sweep", "err", err)
 			}
 		}
 	}
+}
+
+func (s *Store) sweepAll(ctx context.Context, now time.Time) (more bool, err error) {
+	more, err = s.sweep(ctx, now)
+	if err != nil {
+		return false, err
+	}
+	n, err := s.dropUsage(ctx, now.Add(-s.cfg.UsageKeep))
+	return err == nil && (more || n == sweepRows), err
 }

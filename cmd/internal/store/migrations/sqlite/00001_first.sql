@@ -54,7 +54,6 @@ CREATE TABLE grants (
     sealed    TEXT    NOT NULL -- upstream tokens and kept claims
 ) STRICT;
 CREATE INDEX grants_subject ON grants (subject, created);
-CREATE INDEX grants_client ON grants (client_id);
 CREATE INDEX grants_expires ON grants (expires);
 CREATE INDEX grants_revoked ON grants (revoked) WHERE revoked <> 0;
 
@@ -81,7 +80,6 @@ CREATE TABLE refresh_tokens (
     expires     INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX refresh_tokens_grant ON refresh_tokens (grant_id);
-CREATE INDEX refresh_tokens_expires ON refresh_tokens (expires);
 
 CREATE TABLE sessions (
     hash    TEXT    PRIMARY KEY,
@@ -89,7 +87,6 @@ CREATE TABLE sessions (
     expires INTEGER NOT NULL,
     sealed  TEXT    NOT NULL
 ) STRICT;
-CREATE INDEX sessions_subject ON sessions (subject);
 CREATE INDEX sessions_expires ON sessions (expires);
 
 CREATE TABLE usage (
