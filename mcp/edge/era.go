@@ -57,10 +57,10 @@ func (x *exchange) chooseEra() error {
 	case m.Method == "initialize":
 		return nil
 	case isModern(header) && m.Kind == strictjson.Response:
-		x.modern = true
+		x.modern, x.revision = true, Modern
 		return refuse(http.StatusBadRequest, CodeInvalidRequest, "servers send no requests in %s", Modern)
 	case isModern(header):
-		x.modern = true
+		x.modern, x.revision = true, Modern
 		return refuse(http.StatusBadRequest, CodeInvalidParams, "_meta is missing io.modelcontextprotocol/protocolVersion")
 	case header != "" && !isLegacy(header):
 		return unsupportedHeader(header)
@@ -77,23 +77,28 @@ func unsupportedHeader(version string) error {
 // who read only the body.
 func (x *exchange) checkModern() error {
 	m := x.message
+	x.revision = Modern // what we answer in, refusals too
 	version, ok := m.Text(m.ProtocolVersion)
 	if !ok {
 		return invalidMeta("io.modelcontextprotocol/protocolVersion must be a string") // H1
+	}
+	if header := x.r.Header[versionHeader]; len(header) > 0 { // H3: two answers to one question come before either is judged
+		if err := x.matchHeader(versionHeader, "MCP-Protocol-Version", version); err != nil {
+			return err
+		}
 	}
 	if version != Modern { // H2
 		data, _ := json.Marshal(map[string]any{"supported": Supported(), "requested": clip(version)})
 		return &Error{Code: CodeUnsupportedVersion, Msg: "unsupported protocol version", Data: data, Status: http.StatusBadRequest}
 	}
-	x.revision = version
 	if !m.IsObject(m.ClientCapabilities) {
 		return invalidMeta("io.modelcontextprotocol/clientCapabilities is missing or no object") // H1
 	}
 	if x.jsonOnly {
 		return errNotAcceptable()
 	}
-	if err := x.matchHeader(versionHeader, "MCP-Protocol-Version", version); err != nil { // H3
-		return err
+	if len(x.r.Header[versionHeader]) == 0 { // H3
+		return mismatch("MCP-Protocol-Version is missing")
 	}
 	if err := x.matchHeader(methodHeader, "Mcp-Method", m.Method); err != nil { // H4
 		return err
