@@ -52,6 +52,7 @@ type Backend struct {
 	pipe     *pipeListener
 	closed   chan struct{}
 	mu       sync.Mutex
+	changed  *sync.Cond
 	steps    []Step
 	served   int
 	gone     int
@@ -62,6 +63,7 @@ type Backend struct {
 func New(t testing.TB, steps ...Step) *Backend {
 	t.Helper()
 	b := &Backend{t: t, steps: steps, closed: make(chan struct{})}
+	b.changed = sync.NewCond(&b.mu)
 	b.server = httptest.NewServer(http.HandlerFunc(b.serve))
 	b.URL = b.server.URL
 	t.Cleanup(b.Close)
@@ -72,6 +74,7 @@ func New(t testing.TB, steps ...Step) *Backend {
 func InMemory(t testing.TB, steps ...Step) *Backend {
 	t.Helper()
 	b := &Backend{t: t, steps: steps, closed: make(chan struct{}), URL: "http://backend.test", pipe: newPipeListener()}
+	b.changed = sync.NewCond(&b.mu)
 	server := &http.Server{Handler: http.HandlerFunc(b.serve)} //nolint:gosec // in memory, no slow strangers
 	go func() { _ = server.Serve(b.pipe) }()
 	b.server = &httptest.Server{Config: server, Listener: b.pipe}
@@ -136,6 +139,20 @@ func (b *Backend) Gone() int {
 	return b.gone
 }
 
+// AwaitRequests waits until n requests have arrived. The test's own timeout ends it.
+func (b *Backend) AwaitRequests(n int) { b.await(func() bool { return len(b.requests) >= n }) }
+
+// AwaitGone waits until n clients have left while they were made to wait.
+func (b *Backend) AwaitGone(n int) { b.await(func() bool { return b.gone >= n }) }
+
+func (b *Backend) await(reached func() bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for !reached() {
+		b.changed.Wait()
+	}
+}
+
 func (b *Backend) next(r *http.Request) Step {
 	body, _ := io.ReadAll(io.LimitReader(r.Body, 64<<20))
 	b.mu.Lock()
@@ -143,6 +160,7 @@ func (b *Backend) next(r *http.Request) Step {
 	b.requests = append(b.requests, Request{
 		Method: r.Method, URL: r.URL.RequestURI(), Host: r.Host, Header: r.Header.Clone(), Body: body,
 	})
+	b.changed.Broadcast()
 	if len(b.steps) == 0 {
 		return Step{}
 	}

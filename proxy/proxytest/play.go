@@ -99,6 +99,7 @@ func (b *Backend) left() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.gone++
+	b.changed.Broadcast()
 }
 
 func (s Step) size() int {
