@@ -65,11 +65,11 @@ func (t *Tenant) UnmarshalText(text []byte) error { t.ID = string(text); return 
 type Credential struct {
 	Secret secret.Reference `yaml:"-"`
 	// PEM file with key and certificate.
-	Certificate secret.Reference `yaml:"certificate" available:"false"`
+	Certificate secret.Reference `yaml:"certificate"`
 	// The token of a Kubernetes service account (AZURE_FEDERATED_TOKEN_FILE).
-	WorkloadIdentity bool `yaml:"workload_identity" available:"false"`
+	WorkloadIdentity bool `yaml:"workload_identity"`
 	// system, or the client ID of a user-assigned managed identity.
-	ManagedIdentity string `yaml:"managed_identity" available:"false"`
+	ManagedIdentity string `yaml:"managed_identity"`
 }
 
 // UnmarshalText takes the short form: env:NAME or file:PATH of a client secret.

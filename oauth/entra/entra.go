@@ -10,33 +10,31 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/drawbridge-mcp/drawbridge/oauth"
-	"github.com/drawbridge-mcp/drawbridge/proxy/secret"
 )
 
 // entraProvider signs people in with Microsoft Entra ID: one issuer per listed tenant, never /common, whose tokens could
 // come from any organization.
 type entraProvider struct {
-	cfg     EntraConfig
-	secret  secret.Value
-	scope   string
-	tenants []oauth.Tenant
-	issuers map[string]*issuer // by tenant GUID, lower case
-	recheck *recheck
-	o       Options
+	cfg        EntraConfig
+	credential credential
+	scope      string
+	tenants    []oauth.Tenant
+	issuers    map[string]*issuer // by tenant GUID, lower case
+	recheck    *recheck
+	o          Options
 }
 
 func newEntra(cfg EntraConfig, o Options) (*entraProvider, error) {
-	if !cfg.Credential.Certificate.IsZero() || cfg.Credential.Certificate.Source != "" || cfg.Credential.WorkloadIdentity || cfg.Credential.ManagedIdentity != "" {
-		return nil, errors.New("entra.credential: only a client secret is built so far")
-	}
-	if cfg.Credential.Secret.IsZero() {
-		return nil, errors.New("entra.credential: the client secret is missing or empty")
+	cfg.ClientID = strings.ToLower(cfg.ClientID) // as Entra writes it into aud
+	credential, err := newCredential(cfg.Credential, cfg.ClientID, o)
+	if err != nil {
+		return nil, err
 	}
 	authority, err := url.Parse(cfg.Authority)
 	if err != nil {
 		return nil, errors.New("entra.authority: not a URL")
 	}
-	p := &entraProvider{cfg: cfg, secret: cfg.Credential.Secret.Value, scope: "openid profile offline_access",
+	p := &entraProvider{cfg: cfg, credential: credential, scope: "openid profile offline_access",
 		issuers: map[string]*issuer{}, recheck: newRecheck(cfg.Recheck, o.Now), o: o}
 	if cfg.APIScope != "" {
 		p.scope += " " + cfg.APIScope
@@ -106,9 +104,8 @@ func (p *entraProvider) Exchange(ctx context.Context, t *oauth.Transaction, code
 	if i == nil {
 		return oauth.Identity{}, oauth.Upstream{}, &oauth.Error{Code: oauth.AccessDenied, Description: "your organization is not set up here"}
 	}
-	a, err := i.redeem(ctx, url.Values{
-		"client_id": {p.cfg.ClientID}, "grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {p.o.redirectURI()},
-		"code_verifier": {t.Verifier}, "scope": {p.scope}, "client_secret": {p.secret.Reveal()}})
+	a, err := p.redeem(ctx, i, url.Values{"grant_type": {"authorization_code"}, "code": {code},
+		"redirect_uri": {p.o.redirectURI()}, "code_verifier": {t.Verifier}})
 	switch {
 	case err != nil:
 		return oauth.Identity{}, oauth.Upstream{}, unavailable(err)
@@ -126,6 +123,24 @@ func (p *entraProvider) Exchange(ctx context.Context, t *oauth.Transaction, code
 	return id, upstreamOf(a, tenant, p.o.Now()), nil
 }
 
+// redeem sends a token request with what each of them has: our id, our credential, and the scope. A claim to be us for
+// one tenant's endpoint is no claim for another's.
+func (p *entraProvider) redeem(ctx context.Context, i *issuer, form url.Values) (*tokenAnswer, error) {
+	e, err := i.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	form.Set("client_id", p.cfg.ClientID)
+	if !form.Has("scope") {
+		form.Set("scope", p.scope)
+	}
+	if err := p.credential.attach(ctx, form, e.token); err != nil {
+		p.o.Log.Error("the credential of the Entra application cannot be had", "error", err.Error())
+		return nil, err
+	}
+	return i.redeem(ctx, form)
+}
+
 // Refresh implements oauth.Provider. The scope is sent again: without it Entra refuses (AADSTS90009) or gives a token
 // for another API.
 func (p *entraProvider) Refresh(ctx context.Context, id oauth.Identity, u oauth.Upstream) (oauth.Identity, oauth.Upstream, error) {
@@ -134,8 +149,7 @@ func (p *entraProvider) Refresh(ctx context.Context, id oauth.Identity, u oauth.
 		return id, u, &oauth.Error{Code: oauth.InvalidGrant, Description: "sign in again", Err: errors.New("tenant is not listed any more, or no refresh token")}
 	}
 	return p.recheck.do(ctx, id, u, func(ctx context.Context) (oauth.Identity, oauth.Upstream, error) {
-		a, err := i.redeem(ctx, url.Values{"client_id": {p.cfg.ClientID}, "grant_type": {"refresh_token"},
-			"refresh_token": {u.RefreshToken}, "scope": {p.scope}, "client_secret": {p.secret.Reveal()}})
+		a, err := p.redeem(ctx, i, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {u.RefreshToken}})
 		switch {
 		case err != nil:
 			return id, u, unavailable(err)

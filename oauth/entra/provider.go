@@ -18,6 +18,9 @@ type Options struct {
 	Client *http.Client
 	Log    *slog.Logger // nil: discarded
 	Now    func() time.Time
+	// Env reads the process's environment, where the platform says how workload and managed identities get their token;
+	// nil: there is none.
+	Env func(name string) string
 	// NeedGroups says that some rule names a group (sign_in.entra.groups: auto).
 	NeedGroups bool
 }
@@ -60,6 +63,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Env == nil {
+		o.Env = func(string) string { return "" }
 	}
 	return o
 }

@@ -2,6 +2,7 @@ package oauthtest
 
 import (
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -36,6 +37,7 @@ type Entra struct {
 	codes    map[string]*entraCode
 	refresh  map[string]*entraGrant // by refresh token; old ones stay good
 	log      []Seen
+	jtis     map[string]bool
 	keys     []signer
 	serial   int
 	now      func() time.Time
@@ -59,6 +61,11 @@ type Switches struct {
 	Token   Fault // of the token endpoint, for codes
 	Refresh Fault // of the token endpoint, for refresh tokens
 	JWKS    Fault // of the key set
+	// Certificate, when set, is what assertions must be signed with; Federated the assertion of another issuer that is
+	// accepted. Either replaces the client secret.
+	Certificate *x509.Certificate
+	Federated   string
+
 	// NoIDToken and NoRefreshToken leave members out of good answers.
 	NoIDToken, NoRefreshToken bool
 }
@@ -103,7 +110,7 @@ func NewEntra(t testing.TB, now func() time.Time) *Entra {
 	if now == nil {
 		now = time.Now
 	}
-	e := &Entra{codes: map[string]*entraCode{}, refresh: map[string]*entraGrant{}, keys: []signer{signingKeys()[0]}, now: now, done: make(chan struct{})}
+	e := &Entra{codes: map[string]*entraCode{}, refresh: map[string]*entraGrant{}, jtis: map[string]bool{}, keys: []signer{signingKeys()[0]}, now: now, done: make(chan struct{})}
 	e.switches = Switches{Current: "Ada", People: []EntraPerson{
 		{Name: "Ada", OID: "aaaaaaaa-0000-4000-8000-000000000001", Tenant: Contoso, UPN: "ada@contoso.com", Email: "ada@contoso.com", Roles: []string{"Gateway.Admin"}},
 		{Name: "Ben", OID: "aaaaaaaa-0000-4000-8000-000000000002", Tenant: Contoso, UPN: "ben@contoso.com", Email: "ben@contoso.com"},
@@ -160,6 +167,7 @@ func (e *Entra) routes() http.Handler {
 	mux.HandleFunc("GET /{tenant}/discovery/v2.0/keys", e.keySet)
 	mux.HandleFunc("GET /{tenant}/oauth2/v2.0/authorize", e.authorize)
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/token", e.token)
+	mux.HandleFunc("GET /_msi/token", e.managedIdentity)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 		_ = r.ParseForm()

@@ -20,8 +20,8 @@ func (e *Entra) token(w http.ResponseWriter, r *http.Request) {
 	refuse := func(status int, code, text string) {
 		writeJSON(w, status, map[string]any{"error": code, "error_description": text, "correlation_id": "corr-1", "trace_id": "trace-1"})
 	}
-	if form.Get("client_id") != EntraClient || form.Get("client_secret") != EntraSecret {
-		refuse(http.StatusUnauthorized, "invalid_client", "AADSTS7000215: Invalid client secret provided.")
+	if text := e.refuseClient(s, r); text != "" {
+		refuse(http.StatusUnauthorized, "invalid_client", text)
 		return
 	}
 	switch form.Get("grant_type") {
