@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 )
 
@@ -191,9 +190,4 @@ const keyID Purpose = "key-id"
 // MACID names the root of the message authentication keys without telling anything about it.
 func (k *Keyring) MACID() string {
 	return base64.RawURLEncoding.EncodeToString(k.MAC(keyID, "mac")[:9])
-}
-
-// readAll reads a keys file up to its cap.
-func readAll(r io.Reader) ([]byte, error) {
-	return io.ReadAll(io.LimitReader(r, maxKeysFile+1))
 }

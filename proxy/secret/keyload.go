@@ -3,6 +3,7 @@ package secret
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -47,7 +48,7 @@ func readKeyring(path string) (*Keyring, error) {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" { // Windows has no such bits
 		return nil, fmt.Errorf("keys file is readable by others (mode %04o): chmod 600 %s", mode, path)
 	}
-	data, err := readAll(f)
+	data, err := io.ReadAll(io.LimitReader(f, maxKeysFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("read keys file: %w", err)
 	}

@@ -106,9 +106,10 @@ func (k *Keyring) SigningKeys() []SigningKey { return append([]SigningKey(nil), 
 // ("ab","c") and ("a","bc") differ.
 func (k *Keyring) MAC(purpose Purpose, parts ...string) []byte {
 	h := hmac.New(sha256.New, k.macKey(purpose))
+	var b []byte
 	for _, p := range parts {
-		h.Write(append(strconv.AppendInt(nil, int64(len(p)), 10), ':'))
-		h.Write([]byte(p))
+		b = append(strconv.AppendInt(b[:0], int64(len(p)), 10), ':')
+		h.Write(append(b, p...))
 	}
 	return h.Sum(nil)
 }
