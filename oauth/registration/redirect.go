@@ -35,7 +35,7 @@ func ValidRedirect(raw string) bool {
 	}
 	switch scheme {
 	case "https":
-		return webAddress(u) && strings.HasPrefix(rest, "//") && !strings.Contains(u.Host, "*")
+		return webAddress(u) && strings.HasPrefix(rest, "//")
 	case "http":
 		return webAddress(u) && strings.HasPrefix(rest, "//") && loopbackSpelling(u.Hostname())
 	default: // com.example.app:/cb, or cursor://anysphere.cursor-mcp/oauth/callback
@@ -43,19 +43,23 @@ func ValidRedirect(raw string) bool {
 	}
 }
 
-// plain reports whether s is visible ASCII without backslash: browsers strip or rewrite everything else, each in its own
-// way, so that the address checked would not be the address opened.
+// plain reports whether s has only characters that a URI may have (RFC 3986 §2): browsers strip or rewrite everything
+// else, each in its own way, so that the address checked would not be the address opened.
 func plain(s string) bool {
 	for i := range len(s) {
-		if s[i] <= 0x20 || s[i] >= 0x7f || s[i] == '\\' {
+		if s[i] <= 0x20 || s[i] >= 0x7f || strings.IndexByte("\"<>\\^`{|}", s[i]) >= 0 {
 			return false
 		}
 	}
 	return true
 }
 
+// hostPattern leaves out what URIs allow in a host and DNS does not: such a host ends up in headers of ours, where ; and
+// , have a meaning.
+var hostPattern = regexp.MustCompile(`^([A-Za-z0-9._-]+|[0-9A-Fa-f:.]+)$`)
+
 func webAddress(u *url.URL) bool {
-	if u.Hostname() == "" {
+	if !hostPattern.MatchString(u.Hostname()) {
 		return false
 	}
 	if u.Port() == "" {

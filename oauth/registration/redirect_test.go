@@ -33,7 +33,8 @@ func TestRedirectURIsThatMayNotBeRegistered_79(t *testing.T) {
 		"https://a.example\\@evil.test/cb", "https://a.example/\u00e9", "https://b\u00fccher.example/cb", "https://a.example/\x00", "https://a.example/\r\nx",
 		"https://a.example:0/cb", "https://a.example:99999/cb", "https://a.example:/cb", "http://localhost:x/cb", "app:/cb", "app:cb",
 		"app:", "com.example.app:", "HTTPS://a.example/cb", "Cursor://x/y", "c_d://x", "https://" + strings.Repeat("a", 2048) + ".example/",
-		"http://127.0.0.1@evil.test/cb", "http://localhost\x09/cb",
+		"http://127.0.0.1@evil.test/cb", "http://localhost\x09/cb", "https://a.example;x/cb", "https://a,b.example/cb", "https://a.example/<x>",
+		"https://a.example/\"x", "https://a.example/{x}", "https://[::1%25eth0]/cb", "https://a'b.example/cb",
 	} {
 		if registration.ValidRedirect(uri) {
 			t.Errorf("%q is accepted", uri)
@@ -125,7 +126,8 @@ func FuzzRedirect(f *testing.F) {
 			return
 		}
 		u, err := url.Parse(asked)
-		if err != nil || u.User != nil || u.Fragment != "" || strings.ContainsAny(asked, "\r\n\t \\#<>\x00") && !strings.ContainsAny(asked, "<>") {
+		if err != nil || u.User != nil || u.Fragment != "" || strings.ContainsAny(asked, "\r\n\t \\#<>\"\x00") ||
+			u.Scheme == "https" && strings.ContainsAny(u.Host, ";,*'") {
 			t.Fatalf("%q is valid", asked)
 		}
 		if u.Scheme == "http" && u.Hostname() != "127.0.0.1" && u.Hostname() != "::1" && u.Hostname() != "localhost" {
