@@ -48,14 +48,12 @@ func TestLoopbackOriginsMayCallALocalGateway(t *testing.T) { // mcp.md §1 allow
 		"https://localhost": false, "http://localhost.evil.example": false, "http://localhost/": false, "http://a@localhost": false,
 		"http://evil.example": false, "http://127.0.0.1.evil.example": false, "null": false, "": false, "http://LOCALHOST:1": false,
 	} {
-		origins, loopback := allowedOrigins("http://127.0.0.1:8080", nil)
-		s := &state{origins: origins, loopback: loopback}
+		s := newSettings("http://127.0.0.1:8080", nil, Limits{})
 		if got := s.allowed(origin); got != want {
 			t.Errorf("origin %q: %t, want %t", origin, got, want)
 		}
 	}
-	origins, loopback := allowedOrigins("http://127.0.0.1:8080", []string{"https://app.example"})
-	s := &state{origins: origins, loopback: loopback}
+	s := newSettings("http://127.0.0.1:8080", []string{"https://app.example"}, Limits{})
 	if s.allowed("http://localhost:3000") || !s.allowed("https://app.example") {
 		t.Error("configured origins must be the only ones")
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/proxy/secret"
 )
 
-// Handler serves /mcp/{server}. Fields are set before the first request and not changed afterwards; Lookup reads the
-// current snapshot on every request.
+// Handler serves /mcp/{server}. Fields are set before the first request and not changed afterwards (Configure changes
+// origins and limits); Lookup reads the current snapshot on every request.
 type Handler struct {
 	// PublicURL is the configured public_url. Its origin may call when AllowedOrigins is empty, and when it is loopback so
 	// may every loopback origin.
@@ -61,6 +61,12 @@ func (h *Handler) ServeServer(w http.ResponseWriter, r *http.Request, server str
 // Changed tells the handler that the snapshot was swapped: open streams whose caller's view changed get list_changed,
 // once, and streams of a server that is gone or no longer the caller's end (L4, A5).
 func (h *Handler) Changed() { h.changed() }
+
+// Configure takes over what a reload changed of the origins and limits. Sessions and open streams go on; requests that
+// are being served keep what they came in with.
+func (h *Handler) Configure(publicURL string, allowedOrigins []string, limits Limits) {
+	h.init().current.Store(newSettings(publicURL, allowedOrigins, limits))
+}
 
 // EndGrant ends the sessions and open streams of a grant that was revoked (S10).
 func (h *Handler) EndGrant(grant string) { h.endGrant(grant) }

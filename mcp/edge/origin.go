@@ -43,7 +43,7 @@ func (x *exchange) checkOrigin() error {
 	return nil
 }
 
-func (s *state) allowed(origin string) bool {
+func (s *settings) allowed(origin string) bool {
 	if s.origins[origin] {
 		return true
 	}

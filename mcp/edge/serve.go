@@ -4,41 +4,49 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
-	"github.com/drawbridge-mcp/drawbridge/proxy/secret"
 )
 
 // state is what the handler makes of its fields on the first request.
 type state struct {
-	limits   Limits
+	current  atomic.Pointer[settings]
 	sessions mcp.SessionStore
-	signer   secret.Authenticator // of session ids
 	log      *slog.Logger
 	now      func() time.Time
-	origins  map[string]bool
-	loopback bool // any loopback origin may call
 	calls    calls
 	hub      hub
+}
+
+// settings are what a reload may change. A request keeps those it came in with.
+type settings struct {
+	limits   Limits
+	origins  map[string]bool
+	loopback bool // any loopback origin may call
+}
+
+func newSettings(publicURL string, origins []string, limits Limits) *settings {
+	s := &settings{limits: limits.OrDefaults()}
+	s.origins, s.loopback = allowedOrigins(publicURL, origins)
+	return s
 }
 
 func (h *Handler) init() *state {
 	h.setup.Do(func() {
 		s := &h.edge
-		s.limits = h.Limits.OrDefaults()
+		s.current.Store(newSettings(h.PublicURL, h.AllowedOrigins, h.Limits))
 		if s.sessions = h.Sessions; s.sessions == nil {
 			s.sessions = mcp.NewMemorySessions()
 		}
-		s.signer = h.Keyring.Authenticator(secret.MCPSession)
 		if s.log = h.Log; s.log == nil {
 			s.log = slog.New(slog.DiscardHandler)
 		}
 		if s.now = h.Now; s.now == nil {
 			s.now = time.Now
 		}
-		s.origins, s.loopback = allowedOrigins(h.PublicURL, h.AllowedOrigins)
 		s.calls.init()
 		s.hub.init()
 	})
@@ -49,6 +57,7 @@ func (h *Handler) init() *state {
 type exchange struct {
 	h *Handler
 	*state
+	*settings
 	w       http.ResponseWriter
 	r       *http.Request
 	name    string // of the server, as the address has it
@@ -64,7 +73,8 @@ type exchange struct {
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string) {
-	x := &exchange{h: h, state: h.init(), w: w, r: r, name: name}
+	s := h.init()
+	x := &exchange{h: h, state: s, settings: s.current.Load(), w: w, r: r, name: name}
 	x.arrived = x.now()
 	x.commonHeaders()
 	if err := x.admit(); err != nil {

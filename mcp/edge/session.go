@@ -11,6 +11,7 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
+	"github.com/drawbridge-mcp/drawbridge/proxy/secret"
 )
 
 const (
@@ -28,7 +29,7 @@ func (x *exchange) newSessionID() string {
 
 func (x *exchange) sessionMAC(random string) string {
 	owner, client := ownerOf(x.caller)
-	mac := x.signer.MAC(random, x.name, owner, client)
+	mac := x.h.Keyring.MAC(secret.MCPSession, random, x.name, owner, client)
 	return base64.RawURLEncoding.EncodeToString(mac[:sessionRandom])
 }
 

@@ -547,3 +547,25 @@ func TestAFullQueueKeepsAnswersAndCountsWhatItDrops(t *testing.T) { // E5
 		t.Errorf("lost = %d, want 5", q.lost())
 	}
 }
+
+func TestAReloadChangesOriginsAndLimits(t *testing.T) {
+	h := newHandler(t, &server{}, nil)
+	ask := func() int {
+		r := modernRequest("x", "")
+		r.Header.Set("Origin", "https://app.example")
+		w, wait := serve(h, r)
+		wait()
+		return w.status
+	}
+	if got := ask(); got != http.StatusForbidden {
+		t.Errorf("before: %d", got)
+	}
+	h.Configure("http://127.0.0.1:8080", []string{"https://app.example"}, Limits{})
+	if got := ask(); got != http.StatusOK {
+		t.Errorf("after: %d", got)
+	}
+	h.Configure("http://127.0.0.1:8080", []string{"https://app.example"}, Limits{MCPBody: 10})
+	if got := ask(); got != http.StatusRequestEntityTooLarge {
+		t.Errorf("with a small limit: %d", got)
+	}
+}
