@@ -35,20 +35,8 @@ func isEventStream(contentType string) bool {
 	return strings.EqualFold(strings.TrimSpace(kind), "text/event-stream")
 }
 
-// tellRoad sets the headers that say what happened (CA-10, RE-7).
-func tellRoad(header http.Header, cache, backend string, attempts int) {
-	if cache != "" {
-		header["X-Drawbridge-Cache"] = []string{cache}
-	}
-	if backend != "" {
-		header["X-Drawbridge-Backend"] = []string{backend}
-	}
-	if attempts > 0 || cache == "hit" || cache == "semantic" {
-		header["X-Drawbridge-Attempts"] = []string{strconv.Itoa(attempts)}
-	}
-}
-
-// head sets the headers that every answer has. Limits are read now: after settling they are final (TL-14).
+// head sets the headers that every answer has: those that the road lets through and adds (x-drawbridge-…, age), and the
+// limits, which are final after settling (TL-14).
 func (c *completion) head(a *proxy.Answer) {
 	header := c.w.Header()
 	for name, values := range a.Header {
@@ -59,7 +47,6 @@ func (c *completion) head(a *proxy.Answer) {
 			header[name] = values
 		}
 	}
-	tellRoad(header, a.Cache, a.Backend, a.Attempts)
 	if n, ok := c.prompt.known(); ok {
 		header["X-Drawbridge-Estimated-Tokens"] = []string{strconv.Itoa(n)} // TL-19
 	}
@@ -147,7 +134,7 @@ func (c *completion) count(ctx context.Context, text string) int {
 // broken settles an answer that could not be read whole and of which the caller has seen nothing (AC-3, AC-4).
 func (c *completion) broken(ctx context.Context, a *proxy.Answer, o *observed, err error) error {
 	f := &failure{status: http.StatusBadGateway, kind: "upstream_error", code: "upstream_error",
-		msg: "The model's answer could not be read. Try again.", backend: a.Backend, attempts: a.Attempts, err: err}
+		msg: "The model's answer could not be read. Try again.", err: err}
 	ending := proxy.EndUpstreamError
 	switch {
 	case c.r.Context().Err() != nil:
@@ -159,20 +146,20 @@ func (c *completion) broken(ctx context.Context, a *proxy.Answer, o *observed, e
 		f.status, f.code, f.msg = http.StatusGatewayTimeout, "upstream_timeout", "The model did not answer in time. Try again."
 	}
 	a.Settle(proxy.Outcome{Ending: ending, Code: f.code, Status: f.status, Usage: c.usage(o)})
-	f.header = withLimits(f.header, a)
+	f.header = withRoad(f.header, a)
 	return f
 }
 
-// withLimits adds what limits want to say on an answer that we make in place of an upstream's.
-func withLimits(header http.Header, a *proxy.Answer) http.Header {
-	all := http.Header{}
+// withRoad adds what the road and the limits tell to an answer that we make in place of an upstream's.
+func withRoad(header http.Header, a *proxy.Answer) http.Header {
+	all := a.Header.Clone()
+	for _, name := range [...]string{"Content-Type", "Content-Length", "Retry-After", "Retry-After-Ms"} {
+		all.Del(name) // of the upstream's own answer
+	}
 	if a.Limits != nil {
 		for name, values := range a.Limits() {
 			all[name] = values
 		}
-	}
-	if a.Cache != "" {
-		all.Set("X-Drawbridge-Cache", a.Cache)
 	}
 	for name, values := range header {
 		all[name] = values
@@ -214,30 +201,20 @@ func (c *completion) refusedUpstream(a *proxy.Answer) error {
 			return nil
 		}
 	}
-	f := upstreamFailure(a)
+	f := upstreamFailure(a, c.h.now())
 	out.Code, out.Status = f.code, f.status
 	a.Settle(out)
-	f.header = withLimits(f.header, a)
+	f.header = withRoad(f.header, a)
 	_, _ = io.CopyN(io.Discard, a.Body, 64<<10) // a short body read to its end keeps the connection
 	return f
 }
 
 // upstreamFailure is the answer in place of an upstream's error that tells about us, not about the request (ER-16…ER-18).
-func upstreamFailure(a *proxy.Answer) *failure {
-	f := &failure{status: http.StatusBadGateway, kind: "upstream_error", code: "upstream_error",
-		msg: "The model failed. Try again.", backend: a.Backend, attempts: a.Attempts, header: http.Header{},
-		err: errors.New("upstream answered " + strconv.Itoa(a.Status))}
-	switch a.Status {
-	case http.StatusUnauthorized, http.StatusForbidden:
-		f.code, f.msg = "upstream_auth_failed", "The gateway is not allowed to use the model. Tell its operator."
-	case http.StatusServiceUnavailable, 529:
-		f.status, f.code, f.msg = http.StatusServiceUnavailable, "no_backend_available", "No backend of the model is available. Try again later."
-		f.retryAfter = time.Second
-		for _, name := range []string{"Retry-After", "Retry-After-Ms"} {
-			if v := a.Header.Get(name); v != "" {
-				f.header.Set(name, v)
-			}
-		}
+func upstreamFailure(a *proxy.Answer, now time.Time) *failure {
+	e := proxy.UpstreamError(a.Status, a.Upstream, now)
+	if e == nil {
+		e = &proxy.Error{Kind: proxy.Unreachable, Msg: "The model gave an answer that cannot be passed on. Try again."}
 	}
-	return f
+	e.Err = errors.New("upstream answered " + strconv.Itoa(a.Status))
+	return proxyFailure(e)
 }

@@ -3,11 +3,9 @@ package llm
 import (
 	"encoding/json"
 	"errors"
-	"math"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/llm/internal/body"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
@@ -23,19 +21,14 @@ const (
 
 // failure is an answer that we make ourselves (§3).
 type failure struct {
-	status     int
-	kind       string // OpenAI type
-	code       string
-	param      string // "" = null
-	msg        string // a sentence for the caller: no host, no key, no text of an upstream
-	header     http.Header
-	retryAfter time.Duration
-	noRetry    bool
-
-	backend  string // last one tried
-	attempts int
-	ending   proxy.Ending
-	err      error // for the log
+	status int
+	kind   string // OpenAI type
+	code   string
+	param  string // "" = null
+	msg    string // a sentence for the caller: no host, no key, no text of an upstream
+	header http.Header
+	ending proxy.Ending // for the row of a call that never reached the pipeline
+	err    error        // for the log
 }
 
 func (f *failure) Error() string { return f.msg }
@@ -81,22 +74,17 @@ func failureOf(err error) *failure {
 
 // proxyFailure renders what the road says (ER-7…ER-21).
 func proxyFailure(e *proxy.Error) *failure {
-	f := &failure{
-		status: e.HTTPStatus(), kind: e.Type, code: e.Code, msg: e.Msg, header: e.Header, retryAfter: e.RetryAfter, noRetry: e.NoRetry,
-		backend: e.Backend, attempts: e.Attempts, err: e,
-	}
+	f := &failure{status: e.HTTPStatus(), kind: e.Type, code: e.Code, msg: e.Msg, header: http.Header{}, err: e}
+	e.WriteHeader(f.header)
 	kind, code := kindOf(e.Kind)
-	if code == "" {
-		code = "policy_refused"
-	}
 	if f.code == "" {
 		f.code = code
 	}
 	if f.kind == "" {
 		f.kind = typeOf(f.code, f.status, kind)
 	}
-	if e.Kind == proxy.Unavailable || e.Kind == proxy.Overloaded {
-		f.retryAfter = max(f.retryAfter, time.Second)
+	if (e.Kind == proxy.Unavailable || e.Kind == proxy.Overloaded) && e.RetryAfter == 0 && f.header.Get("Retry-After") == "" {
+		f.header.Set("Retry-After", "1")
 	}
 	if f.msg == "" {
 		f.msg = http.StatusText(f.status) + "."
@@ -108,7 +96,7 @@ func proxyFailure(e *proxy.Error) *failure {
 func kindOf(k proxy.Kind) (kind, code string) {
 	switch k {
 	case proxy.Refused:
-		return "permission_error", ""
+		return "permission_error", "policy_refused"
 	case proxy.Invalid:
 		return "invalid_request_error", "invalid_request"
 	case proxy.Unavailable:
@@ -176,29 +164,11 @@ func (f *failure) render(w http.ResponseWriter, s shape) {
 	for name, values := range f.header {
 		header[name] = values
 	}
-	f.waits(header)
-	tellRoad(header, "", f.backend, f.attempts)
 	text := f.json(s, header.Get("X-Request-Id"))
 	header.Set("Content-Type", "application/json")
 	header.Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(f.status)
 	_, _ = w.Write(text) // who is gone reads no errors
-}
-
-// waits tells when to try again. SDKs ignore waits above 60 seconds and then try at once, so a longer one says that
-// trying again is of no use (ER-23).
-func (f *failure) waits(header http.Header) {
-	if f.retryAfter > 0 {
-		if header.Get("Retry-After") == "" { // a policy may have written another form (RL-11)
-			header.Set("Retry-After", strconv.FormatInt(max(1, int64(math.Ceil(f.retryAfter.Seconds()))), 10))
-		}
-		if f.status == http.StatusTooManyRequests && header.Get("Retry-After-Ms") == "" {
-			header.Set("Retry-After-Ms", strconv.FormatInt(max(1, f.retryAfter.Milliseconds()), 10))
-		}
-	}
-	if f.noRetry || f.retryAfter > time.Minute {
-		header.Set("X-Should-Retry", "false")
-	}
 }
 
 // openAIError is the error object of the OpenAI and Azure shape.

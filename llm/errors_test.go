@@ -3,6 +3,7 @@ package llm
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -134,7 +135,7 @@ func TestErrorsOfTheRoad(t *testing.T) { // ER-7…ER-21, ER-23
 			map[string]string{"Retry-After": "3600", "Retry-After-Ms": "-", "X-Should-Retry": "false"}},
 		"require":       {proxy.Error{Kind: proxy.Refused}, 403, "permission_error", "policy_refused", nil},
 		"invalid":       {proxy.Error{Kind: proxy.Invalid}, 400, "invalid_request_error", "invalid_request", nil},
-		"unreachable":   {proxy.Error{Kind: proxy.Unreachable, Backend: "east", Attempts: 2}, 502, "upstream_error", "upstream_error", map[string]string{"X-Drawbridge-Backend": "east", "X-Drawbridge-Attempts": "2"}},
+		"unreachable":   {proxy.Error{Kind: proxy.Unreachable, Header: http.Header{"X-Drawbridge-Backend": {"east"}}}, 502, "upstream_error", "upstream_error", map[string]string{"X-Drawbridge-Backend": "east"}},
 		"credential":    {proxy.Error{Kind: proxy.Credential}, 502, "upstream_error", "upstream_auth_failed", nil},
 		"unavailable":   {proxy.Error{Kind: proxy.Unavailable}, 503, "upstream_error", "no_backend_available", map[string]string{"Retry-After": "1"}},
 		"unavailable 9": {proxy.Error{Kind: proxy.Unavailable, RetryAfter: 8100 * time.Millisecond}, 503, "upstream_error", "no_backend_available", map[string]string{"Retry-After": "9"}},
@@ -213,6 +214,10 @@ func TestJSONAnswersThatAreBroken(t *testing.T) { // ER-16, SZ-2, AC-3
 	}
 }
 
+type boom struct{}
+
+func (boom) Read([]byte) (int, error) { panic("boom") }
+
 func TestAPanicIsAnsweredAndSettled(t *testing.T) { // AC-9
 	g := newGateway(t)
 	authenticate := g.Authenticate
@@ -221,14 +226,7 @@ func TestAPanicIsAnsweredAndSettled(t *testing.T) { // AC-9
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}
 	g.Authenticate = authenticate
-	g.road.entry = &proxy.CacheEntry{Status: 200, Body: []byte(`{}`)}
-	calls := 0
-	g.Now = func() time.Time { // the replay asks for the time: the second time something goes wrong
-		if calls++; calls == 2 {
-			panic("boom")
-		}
-		return time.Now()
-	}
+	g.road.wrap = func(io.ReadCloser) io.ReadCloser { return io.NopCloser(boom{}) }
 	if resp, _ := g.post(t, "/llm/v1/chat/completions", ask); resp.StatusCode != 500 {
 		t.Errorf("status %d, want 500", resp.StatusCode)
 	}

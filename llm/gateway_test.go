@@ -30,7 +30,8 @@ type road struct {
 	entry   *proxy.CacheEntry // a cache hit
 	cache   string            // what the answer says
 	shape   proxy.Shape
-	count   bool // counts prompts exactly, as a tight limit does
+	wrap    func(io.ReadCloser) io.ReadCloser // of bodies; nil: none
+	count   bool                              // counts prompts exactly, as a tight limit does
 
 	mu       sync.Mutex
 	calls    []*proxy.Call
@@ -74,6 +75,10 @@ func (d *road) Do(ctx context.Context, call *proxy.Call) (*proxy.Answer, error) 
 	}
 	if d.entry != nil {
 		a.Entry, a.Cache, a.Status, a.Header = d.entry, "hit", d.entry.Status, d.entry.Header.Clone()
+		if a.Header == nil {
+			a.Header = http.Header{}
+		}
+		a.Header.Set("X-Drawbridge-Cache", "hit")
 		return a, nil
 	}
 	req, err := call.Build(ctx, &d.backend)
@@ -88,7 +93,13 @@ func (d *road) Do(ctx context.Context, call *proxy.Call) (*proxy.Answer, error) 
 		}
 		return nil, &proxy.Error{Kind: kind, Msg: "The upstream did not answer.", Backend: "east", Attempts: 1, Err: err}
 	}
+	a.Header.Set("X-Drawbridge-Backend", "east")
+	a.Header.Set("X-Drawbridge-Attempts", "1")
+	a.Upstream = resp.Header
 	a.Status, a.Body, a.Backend, a.Attempts, a.Cache = resp.StatusCode, resp.Body, "east", 1, d.cache
+	if d.wrap != nil {
+		a.Body = d.wrap(a.Body)
+	}
 	for _, name := range []string{"Content-Type", "Retry-After", "Retry-After-Ms", "Apim-Request-Id"} {
 		if v := resp.Header.Values(name); v != nil {
 			a.Header[name] = v

@@ -57,6 +57,7 @@ func (p *prompt) known() (n int, ok bool) {
 
 // call is what token limits get to know.
 func (p *prompt) call(ctx context.Context) proxy.Prompt {
+	ctx = context.WithoutCancel(ctx) // who has gone is charged, too; places to count at are few
 	exact := func() int { return p.count(ctx) }
 	return proxy.Prompt{Bound: p.bound(), Exact: exact, Completion: p.view.Cap(), Choices: p.view.Choices()}
 }

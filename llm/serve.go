@@ -129,11 +129,11 @@ func (x *exchange) serve() error {
 
 // failure renders why a caller was not let in (ER-1…ER-3).
 func (r *Refusal) failure() *failure {
-	f := &failure{status: r.Status, kind: "invalid_request_error", code: r.Code, msg: r.Message, retryAfter: r.RetryAfter,
-		noRetry: r.Status == http.StatusForbidden, header: http.Header{}, ending: proxy.EndRefused}
+	f := &failure{status: r.Status, kind: "invalid_request_error", code: r.Code, msg: r.Message, header: http.Header{}, ending: proxy.EndRefused}
 	if r.Status == http.StatusForbidden {
 		f.kind = "permission_error"
 	}
+	(&proxy.Error{Status: r.Status, RetryAfter: r.RetryAfter, NoRetry: r.Status == http.StatusForbidden}).WriteHeader(f.header)
 	if r.Challenge != "" {
 		f.header.Set("WWW-Authenticate", r.Challenge)
 	}
