@@ -70,10 +70,26 @@ type Credential struct {
 	WorkloadIdentity bool `yaml:"workload_identity"`
 	// system, or the client ID of a user-assigned managed identity.
 	ManagedIdentity string `yaml:"managed_identity"`
+
+	written bool // the short form was there; a reference that did not resolve is one fault, not two
 }
 
 // UnmarshalText takes the short form: env:NAME or file:PATH of a client secret.
-func (c *Credential) UnmarshalText(text []byte) error { return c.Secret.UnmarshalText(text) }
+func (c *Credential) UnmarshalText(text []byte) error {
+	c.written = true
+	return c.Secret.UnmarshalText(text)
+}
+
+// ways counts how many credentials are configured, whether or not their references could be resolved.
+func (c *Credential) ways() int {
+	n := 0
+	for _, set := range []bool{c.written || c.Secret.Source != "" || !c.Secret.IsZero(), c.Certificate.Source != "" || !c.Certificate.IsZero(), c.WorkloadIdentity, c.ManagedIdentity != ""} {
+		if set {
+			n++
+		}
+	}
+	return n
+}
 
 // OIDCConfig is `sign_in.oidc`.
 type OIDCConfig struct {
@@ -166,6 +182,9 @@ func (c *EntraConfig) validate() error {
 		if err := checkOrigin(u.value); err != nil {
 			fault("%s: %w", u.key, err)
 		}
+	}
+	if c.Credential.ways() != 1 {
+		fault("credential: name exactly one way: a client secret, certificate, workload_identity or managed_identity")
 	}
 	if len(c.Claims) > maxClaims {
 		fault("claims: at most %d", maxClaims)

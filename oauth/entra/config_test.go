@@ -11,6 +11,7 @@ import (
 // oauth.md §2: tenants are listed, and every fault is told at once.
 func TestConfigFaults(t *testing.T) {
 	good := entra.EntraConfig{ClientID: "11111111-aaaa-4bbb-8ccc-000000000001", Authority: "https://login.microsoftonline.com", Graph: "https://graph.microsoft.com"}
+	good.Credential.Secret.Source = "env:ENTRA_SECRET"
 	with := func(tenants ...string) entra.EntraConfig {
 		c := good
 		for _, id := range tenants {
@@ -32,7 +33,7 @@ func TestConfigFaults(t *testing.T) {
 		{"wildcard and name", entra.Config{Provider: "entra", Entra: with("*", "contoso.com")}, []string{"entra.tenants[0]", "entra.tenants[1]"}},
 		{"personal accounts", entra.Config{Provider: "entra", Entra: with("9188040D-6c67-4c5b-b112-36a304b66dad")}, []string{"entra.tenants[0]"}},
 		{"twice", entra.Config{Provider: "entra", Entra: with(tenant, strings.ToUpper(tenant))}, []string{"entra.tenants[1]"}},
-		{"nothing", entra.Config{Provider: "entra"}, []string{"entra.tenants", "entra.client_id", "entra.authority", "entra.graph"}},
+		{"nothing", entra.Config{Provider: "entra"}, []string{"entra.tenants", "entra.client_id", "entra.authority", "entra.graph", "entra.credential"}},
 		{"plain http issuer", entra.Config{Provider: "oidc", OIDC: entra.OIDCConfig{Issuer: "http://idp.example", ClientID: "x"}}, []string{"oidc.issuer"}},
 		{"oidc", entra.Config{Provider: "oidc", OIDC: entra.OIDCConfig{Issuer: "https://idp.example/realms/a", ClientID: "x"}}, nil},
 		{"dev without people", entra.Config{Provider: "dev"}, []string{"dev.people"}},

@@ -30,36 +30,28 @@ type credential interface {
 	attach(ctx context.Context, form url.Values, tokenURL string) error
 }
 
-// newCredential makes the one that is configured. What a process's environment says comes by Options.Env.
+// newCredential makes the one that is configured; Validate saw that there is one. What a process's environment says
+// comes by Options.Env.
 func newCredential(c Credential, clientID string, o Options) (credential, error) {
-	var ways []credential
-	if c.Secret.Source != "" || !c.Secret.IsZero() {
-		if c.Secret.IsZero() {
-			return nil, errors.New("entra.credential: the client secret is empty")
-		}
-		ways = append(ways, clientSecret{c.Secret.Value})
-	}
-	if c.Certificate.Source != "" || !c.Certificate.IsZero() {
+	switch {
+	case c.Certificate.Source != "" || !c.Certificate.IsZero():
 		cert, err := newCertificate(c.Certificate.Reveal(), clientID, o.Now)
 		if err != nil {
 			return nil, fmt.Errorf("entra.credential.certificate: %w", err)
 		}
-		ways = append(ways, cert)
-	}
-	if c.WorkloadIdentity {
+		return cert, nil
+	case c.WorkloadIdentity:
 		path := o.Env("AZURE_FEDERATED_TOKEN_FILE")
 		if path == "" {
 			return nil, errors.New("entra.credential.workload_identity: AZURE_FEDERATED_TOKEN_FILE is not set")
 		}
-		ways = append(ways, workloadToken{path: path})
+		return workloadToken{path: path}, nil
+	case c.ManagedIdentity != "":
+		return newManagedIdentity(c.ManagedIdentity, o), nil
+	case c.Secret.IsZero():
+		return nil, errors.New("entra.credential: the client secret is empty")
 	}
-	if c.ManagedIdentity != "" {
-		ways = append(ways, newManagedIdentity(c.ManagedIdentity, o))
-	}
-	if len(ways) != 1 {
-		return nil, errors.New("entra.credential: name exactly one way: a client secret, certificate, workload_identity or managed_identity")
-	}
-	return ways[0], nil
+	return clientSecret{c.Secret.Value}, nil
 }
 
 // clientSecret goes into the body: probing with Basic first would spend the code.
