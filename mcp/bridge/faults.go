@@ -47,7 +47,7 @@ func (c *call) fault(ctx context.Context, err error) (resultBody, error) {
 	case proxy.Refused:
 		return resultBody{}, refusal(e)
 	case proxy.Cancelled:
-		return resultBody{}, ctx.Err()
+		return resultBody{}, e // nobody is there to read it
 	case proxy.Internal:
 		return resultBody{}, &edge.Error{Code: edge.CodeInternal, Msg: "internal error", Err: e}
 	default:
