@@ -33,6 +33,8 @@ func (c *call) startProgress() *progress {
 		return nil // neither a string nor a number names anything
 	}
 	p := &progress{c: c, token: token, start: time.Now()}
+	p.mu.Lock() // tell reads the timer
+	defer p.mu.Unlock()
 	p.timer = time.AfterFunc(firstProgress, p.tell)
 	return p
 }
