@@ -215,7 +215,13 @@ func TestPersonWithoutTheRoleGetsAPageThatNamesIt(t *testing.T) {
 func TestMissingGroupsDeny_54(t *testing.T) {
 	w := newWorld(t, worldOptions{groups: true})
 	b := w.browser()
-	w.wantRedirect(b.follow(b.authorize(w.query())), "access_denied")
+	w.entra.Set(func(s *oauthtest.Switches) { s.Graph.Status = 500 })
+	w.wantRedirect(b.follow(b.authorize(w.query())), "temporarily_unavailable")
+	w.entra.Set(func(s *oauthtest.Switches) { s.Graph.Status = 403 })
+	q := w.wantRedirect(b.follow(b.authorize(w.query())), "access_denied")
+	if want := "Drawbridge may not read your groups; ask an administrator to grant GroupMember.Read.All"; q.Get("error_description") != want {
+		t.Errorf("error_description = %q", q.Get("error_description"))
+	}
 	w.entra.Set(func(s *oauthtest.Switches) {
 		s.Person("Ada", func(p *oauthtest.EntraPerson) { p.Groups = []string{"g-2", "g-1"} })
 	})

@@ -103,7 +103,7 @@ func (w *world) provider(o worldOptions, log *slog.Logger) oauth.Provider {
 	if o.tenants == nil {
 		o.tenants = []entra.Tenant{{ID: oauthtest.Contoso, Name: "Contoso"}}
 	}
-	cfg := entra.EntraConfig{Tenants: o.tenants, ClientID: oauthtest.EntraClient, Authority: w.entra.URL, Graph: "https://graph.microsoft.com",
+	cfg := entra.EntraConfig{Tenants: o.tenants, ClientID: oauthtest.EntraClient, Authority: w.entra.URL, Graph: w.entra.URL + "/graph",
 		APIScope: oauthtest.EntraScope, Guests: o.guests, Groups: "auto", Recheck: 10 * time.Second}
 	cfg.Credential.Secret.Value = secret.New(oauthtest.EntraSecret)
 	return must(entra.New(entra.Config{Provider: "entra", Entra: cfg}, opts))

@@ -178,10 +178,11 @@ func (c *EntraConfig) validate() error {
 	if !isGUID(c.ClientID) {
 		fault("client_id: must be a GUID")
 	}
-	for _, u := range []struct{ key, value string }{{"authority", c.Authority}, {"graph", c.Graph}} {
-		if err := checkOrigin(u.value); err != nil {
-			fault("%s: %w", u.key, err)
-		}
+	if err := checkOrigin(c.Authority); err != nil {
+		fault("authority: %w", err)
+	}
+	if u, err := url.Parse(c.Graph); err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !secureScheme(u) {
+		fault("graph: must be an https URL")
 	}
 	if c.Credential.ways() != 1 {
 		fault("credential: name exactly one way: a client secret, certificate, workload_identity or managed_identity")

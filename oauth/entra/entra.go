@@ -21,6 +21,7 @@ type entraProvider struct {
 	tenants    []oauth.Tenant
 	issuers    map[string]*issuer // by tenant GUID, lower case
 	recheck    *recheck
+	groups     *groups
 	o          Options
 }
 
@@ -35,7 +36,8 @@ func newEntra(cfg EntraConfig, o Options) (*entraProvider, error) {
 		return nil, errors.New("entra.authority: not a URL")
 	}
 	p := &entraProvider{cfg: cfg, credential: credential, scope: "openid profile offline_access",
-		issuers: map[string]*issuer{}, recheck: newRecheck(cfg.Recheck, o.Now), o: o}
+		issuers: map[string]*issuer{}, recheck: newRecheck(cfg.Recheck, o.Now), o: o,
+		groups: &groups{base: strings.TrimSuffix(cfg.Graph, "/"), client: o.Client, now: o.Now}}
 	if cfg.APIScope != "" {
 		p.scope += " " + cfg.APIScope
 	} else {
@@ -116,7 +118,7 @@ func (p *entraProvider) Exchange(ctx context.Context, t *oauth.Transaction, code
 	case a.IDToken == "":
 		return oauth.Identity{}, oauth.Upstream{}, unavailable(errors.New("token request: no id token in the answer"))
 	}
-	id, err := p.identify(ctx, i, tenant, a.IDToken, t.Nonce)
+	id, err := p.identify(ctx, i, tenant, a, t.Nonce)
 	if err != nil {
 		return oauth.Identity{}, oauth.Upstream{}, err
 	}
@@ -160,7 +162,7 @@ func (p *entraProvider) Refresh(ctx context.Context, id oauth.Identity, u oauth.
 		case a.IDToken == "":
 			return id, u, unavailable(errors.New("token request: no id token in the answer"))
 		}
-		next, err := p.identify(ctx, i, strings.ToLower(u.Tenant), a.IDToken, "")
+		next, err := p.identify(ctx, i, strings.ToLower(u.Tenant), a, "")
 		if err != nil {
 			return id, u, refreshRefusal(err)
 		}
@@ -196,8 +198,8 @@ func (p *entraProvider) report(r *refusal) {
 
 // identify verifies an ID token and reads who it is about: (tid, oid), never a name or a mail address, which whoever
 // runs a tenant can choose (nOAuth).
-func (p *entraProvider) identify(ctx context.Context, i *issuer, tenant, raw, nonce string) (oauth.Identity, error) {
-	c, err := i.verify(ctx, raw, p.cfg.ClientID, nonce)
+func (p *entraProvider) identify(ctx context.Context, i *issuer, tenant string, a *tokenAnswer, nonce string) (oauth.Identity, error) {
+	c, err := i.verify(ctx, a.IDToken, p.cfg.ClientID, nonce)
 	if err != nil {
 		return oauth.Identity{}, err
 	}
@@ -218,11 +220,9 @@ func (p *entraProvider) identify(ctx context.Context, i *issuer, tenant, raw, no
 		p.o.Log.Warn("claims left out: too large, or not text", "claims", dropped)
 	}
 	if p.o.NeedGroups && p.cfg.Groups != "off" {
-		if _, ok := c["groups"].([]any); !ok {
-			// Fewer groups than the person has could grant as well as deny, so a missing list never means "none".
-			return oauth.Identity{}, &oauth.Error{Code: oauth.AccessDenied, Description: "your groups could not be read", Err: errors.New("the id token has no groups and asking Graph is not built yet")}
+		if id.Groups, err = p.groupsOf(ctx, i, id.Subject, c, a); err != nil {
+			return oauth.Identity{}, err
 		}
-		id.Groups = sorted(c.texts("groups"))
 	}
 	return id, nil
 }

@@ -35,7 +35,7 @@ func newBench(t *testing.T, change func(*entra.EntraConfig, *entra.Options)) *be
 	b := &bench{t: t, clock: time.Now().UTC().Truncate(time.Second)}
 	b.fake = oauthtest.NewEntra(t, b.now)
 	cfg := entra.EntraConfig{Tenants: []entra.Tenant{{ID: oauthtest.Contoso, Name: "Contoso"}}, ClientID: oauthtest.EntraClient, Authority: b.fake.URL,
-		Graph: "https://graph.microsoft.com", APIScope: oauthtest.EntraScope, Guests: true, Groups: "auto", Recheck: 10 * time.Second}
+		Graph: b.fake.URL + "/graph", APIScope: oauthtest.EntraScope, Guests: true, Groups: "auto", Recheck: 10 * time.Second}
 	cfg.Credential.Secret.Value = secret.New(oauthtest.EntraSecret)
 	o := entra.Options{PublicURL: public, Now: b.now, Log: slog.New(slog.NewTextHandler(&b.logs, nil)), Client: &http.Client{Timeout: 2 * time.Second}}
 	if change != nil {

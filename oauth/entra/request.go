@@ -67,6 +67,9 @@ func refreshRefusal(err error) error {
 	if errors.As(err, &e) && e.Code == oauth.TemporarilyUnavailable {
 		return e
 	}
+	if errors.Is(err, errGroups) {
+		return unavailable(err)
+	}
 	return &oauth.Error{Code: oauth.InvalidGrant, Description: "sign in again", Err: err}
 }
 

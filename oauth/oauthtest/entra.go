@@ -61,6 +61,12 @@ type Switches struct {
 	Token   Fault // of the token endpoint, for codes
 	Refresh Fault // of the token endpoint, for refresh tokens
 	JWKS    Fault // of the key set
+	OBO     Fault // of the token endpoint, for exchanges
+	Graph   Fault // of Graph
+	// GroupPages are the pages of groups that Graph has; NextLink, when set, is where its first page points.
+	GroupPages [][]string
+	NextLink   string
+
 	// Certificate, when set, is what assertions must be signed with; Federated the assertion of another issuer that is
 	// accepted. Either replaces the client secret.
 	Certificate *x509.Certificate
@@ -168,6 +174,7 @@ func (e *Entra) routes() http.Handler {
 	mux.HandleFunc("GET /{tenant}/oauth2/v2.0/authorize", e.authorize)
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/token", e.token)
 	mux.HandleFunc("GET /_msi/token", e.managedIdentity)
+	mux.HandleFunc("GET /graph/v1.0/me/transitiveMemberOf/microsoft.graph.group", e.memberOf)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 		_ = r.ParseForm()

@@ -11,8 +11,11 @@ import (
 func (e *Entra) token(w http.ResponseWriter, r *http.Request) {
 	s, form := e.state(), r.PostForm
 	fault := s.Token
-	if form.Get("grant_type") == "refresh_token" {
+	switch form.Get("grant_type") {
+	case "refresh_token":
 		fault = s.Refresh
+	case jwtBearer:
+		fault = s.OBO
 	}
 	if e.fails(w, r, fault) {
 		return
@@ -44,6 +47,12 @@ func (e *Entra) token(w http.ResponseWriter, r *http.Request) {
 		default:
 			e.answer(w, s, grant, "")
 		}
+	case jwtBearer:
+		if text := refuseExchange(form); text != "" {
+			refuse(http.StatusBadRequest, "invalid_grant", text)
+			return
+		}
+		writeJSON(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": 3600, "scope": form.Get("scope"), "access_token": GraphToken})
 	default:
 		refuse(http.StatusBadRequest, "unsupported_grant_type", "AADSTS70003: Unsupported grant.")
 	}
