@@ -50,7 +50,7 @@ type ClientConfig struct {
 	// The client id.
 	ID string `yaml:"id" required:"true"`
 	// The client secret; without one the client is public.
-	Secret secret.Reference `yaml:"secret"`
+	Secret secret.Reference `yaml:"secret" secret:"strong"`
 	// Grant types: authorization_code, refresh_token, client_credentials. Empty: authorization_code and refresh_token
 	// when there are redirect URIs.
 	Grants []string `yaml:"grants"`

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/drawbridge-mcp/drawbridge/cmd/internal/strictyaml"
 )
 
 // planted is the text of a secret; it must not come out of anything.
@@ -273,4 +275,23 @@ func TestNoSecretComesOutOfAConfiguration(t *testing.T) { // §1.3
 			t.Errorf("%s tells a secret", format)
 		}
 	}
+}
+
+// FuzzConfig holds that no file, however broken, makes the checks panic, loop or tell a secret (C6, §1.3).
+func FuzzConfig(f *testing.F) {
+	contract, err := os.ReadFile("testdata/config/contract.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(contract)
+	f.Add([]byte("policies: [{when: 'a', rate_limit: {calls: 1}}]"))
+	f.Add([]byte("backends: [{name: b, credential: {kind: bearer, value: env:KEY}}]\npools: [{name: b, members: [{}]}]"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		_, _, errs, warnings := parseConfig(data, strictyaml.Options{File: "c.yaml", Env: testEnv})
+		for _, fault := range append(errs, warnings...) {
+			if strings.Contains(fault.String(), planted) {
+				t.Error(fault)
+			}
+		}
+	})
 }

@@ -166,11 +166,13 @@ func (c connection) Render(client string) (string, error) {
 		}
 		return b.String(), nil
 	}
-	return "", fmt.Errorf("--for must be one of %s", strings.Join(connectClients, ", "))
+	return "", fmt.Errorf("--for must be one of %s", strings.Join(connectClients(), ", "))
 }
 
-// connectClients are what connect renders for; a closed set.
-var connectClients = []string{"vscode", "claude", "claude-code", "cursor", "copilot-studio", "inspector", "json"}
+// connectClients are the names that connect knows; a closed set.
+func connectClients() []string {
+	return []string{"vscode", "claude", "claude-code", "cursor", "copilot-studio", "inspector", "json"}
+}
 
 // Warning says why a client in its vendor's cloud will not reach the server; "" when nothing speaks against it.
 func (c connection) Warning(client string) string {

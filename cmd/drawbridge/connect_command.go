@@ -17,8 +17,8 @@ func newConnectCommand(p *program) *cobra.Command {
 		Short: "Print how a client connects to a server",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if client != "" && !slices.Contains(connectClients, client) {
-				return fmt.Errorf("--for must be one of %s", strings.Join(connectClients, ", "))
+			if client != "" && !slices.Contains(connectClients(), client) {
+				return fmt.Errorf("--for must be one of %s", strings.Join(connectClients(), ", "))
 			}
 			c, err := p.connection(args[0])
 			if err != nil {
@@ -27,7 +27,7 @@ func newConnectCommand(p *program) *cobra.Command {
 			return p.printConnection(c, client)
 		},
 	}
-	cmd.Flags().StringVar(&client, "for", "", strings.Join(connectClients, ", ")+" (default: the short ones of all)")
+	cmd.Flags().StringVar(&client, "for", "", strings.Join(connectClients(), ", ")+" (default: the short ones of all)")
 	return cmd
 }
 

@@ -18,7 +18,7 @@ func ordersConnection() connection {
 }
 
 func TestSnippetsAreExact(t *testing.T) { // operations.md §11.3: one golden file a client
-	for _, client := range connectClients {
+	for _, client := range connectClients() {
 		t.Run(client, func(t *testing.T) {
 			got, err := ordersConnection().Render(client)
 			if err != nil {

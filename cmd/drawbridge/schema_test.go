@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -166,6 +168,27 @@ func TestSchemaAcceptsTheSamplesAndTheContract(t *testing.T) { // S2
 		}
 		if !bytes.HasPrefix(data, []byte("# yaml-language-server: $schema=")) {
 			t.Errorf("%s does not name its schema in the first line", file)
+		}
+	}
+}
+
+// yamlBlock is a YAML example in a document.
+var yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```")
+
+func TestExamplesInDocumentsAreGoodConfigurations(t *testing.T) { // S2
+	schema := compiledSchema(t)
+	files, _ := filepath.Glob("../../docs/*.md")
+	samples, _ := filepath.Glob("../../samples/*.md")
+	readme, _ := filepath.Glob("../../*.md")
+	for _, file := range slices.Concat(files, samples, readme) {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, block := range yamlBlock.FindAllSubmatch(data, -1) {
+			if err := schema.Validate(asJSON(t, block[1])); err != nil {
+				t.Errorf("%s, YAML block %d: %v", file, i+1, err)
+			}
 		}
 	}
 }

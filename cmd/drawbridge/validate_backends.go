@@ -80,7 +80,9 @@ func (v *validator) credential(at string, c *proxy.CredentialConfig) {
 		"username": c.Username != "", "password": c.Password.Source != "", "token_url": c.TokenURL != "",
 		"client_id": c.ClientID != "", "secret": c.Secret.Source != "", "scope": c.Scope != "",
 	}
-	if !slices.Contains(builtCredentials, c.Kind) {
+	switch c.Kind {
+	case "none", "api_key", "basic", "bearer", "client_credentials":
+	default:
 		if c.Kind != "" {
 			v.fault(at+".kind", "%q is not available in this version", c.Kind)
 		}
@@ -146,9 +148,6 @@ func unjoin(err error) []error {
 	}
 	return []error{err}
 }
-
-// builtCredentials are the kinds that the road attaches in this version.
-var builtCredentials = []string{"none", "api_key", "basic", "bearer", "client_credentials"}
 
 func (v *validator) pools() {
 	v.unique("pools", "pool", namesOf(v.cfg.Pools, func(p *proxy.PoolConfig) string { return p.Name }))
