@@ -87,7 +87,7 @@ func newGateway(t *testing.T) *gateway {
 	root, broker := e.Group(""), e.Group("/oauth")
 	flow.Mount(root)
 	(&resource.Metadata{PublicURL: public, Config: config, Catalogue: catalogue, Keyring: keyring, Log: log}).Mount(root)
-	(&registration.Handler{Config: config, Clients: g.store, Catalogue: catalogue, Log: log}).Mount(broker)
+	(&registration.Handler{Config: config, Clients: g.store, Catalogue: catalogue}).Mount(broker)
 	(&grants.Handler{
 		PublicURL: public, Config: config, Clients: resolver, Store: g.store, Catalogue: catalogue, Provider: func() oauth.Provider { return provider },
 		Issuer: &tokens.Issuer{Issuer: public, Keyring: keyring}, Verifier: verifier, Log: log,
@@ -96,7 +96,11 @@ func newGateway(t *testing.T) *gateway {
 	e.Any("/mcp/orders", echo.WrapHandler(auth.RequireBearer(public+"/mcp/orders", resource.Options{}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, resource.CallerFrom(r.Context()).Subject)
 	}))))
-	server.Config.Handler = e
+	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		facts := &identity.Request{ID: "request"}
+		e.ServeHTTP(w, r.WithContext(identity.WithRequest(r.Context(), facts)))
+		log.LogAttrs(r.Context(), slog.LevelInfo, "request", facts.Attrs()...) // the one line of a request
+	})
 	server.Start()
 	t.Cleanup(server.Close)
 	return g

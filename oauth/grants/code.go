@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/drawbridge-mcp/drawbridge/oauth"
 	"github.com/drawbridge-mcp/drawbridge/oauth/tokens"
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
 
 // Reasons of revocations, as grants keep them.
@@ -22,7 +24,12 @@ const (
 	ReasonRefreshReused = "refresh_reused"
 	ReasonProvider      = "provider_refused"
 	ReasonClient        = "revoked_by_client"
+	ReasonTooMany       = "too_many_grants"
 )
+
+// maxGrants of one person and client (oauth.md §17): one client document serves all machines of a person, and none of
+// them ever gives a grant back.
+const maxGrants = 100
 
 const rememberSpent = 24 * time.Hour
 
@@ -69,10 +76,31 @@ func (h *Handler) redeemCode(ctx context.Context, req *request) (*answer, error)
 			return nil, err
 		}
 	}
-	if err := h.Store.TouchClient(ctx, req.client.ID, now); err != nil {
-		h.log().WarnContext(ctx, "note use of client", "error", err) // the tokens are good all the same
+	if err := errors.Join(h.Store.TouchClient(ctx, req.client.ID, now), h.endOldest(ctx, g, now)); err != nil {
+		h.log().WarnContext(ctx, "tidy up after a code", "error", err) // the tokens are good all the same
 	}
 	return issued, nil
+}
+
+// endOldest revokes the oldest grants of a person and client that are too many.
+func (h *Handler) endOldest(ctx context.Context, g *oauth.Grant, now time.Time) error {
+	all, err := h.Store.GrantsOf(ctx, g.Identity.Subject, now)
+	if err != nil {
+		return fmt.Errorf("list grants: %w", err)
+	}
+	kept := 0
+	for _, old := range all { // newest first
+		if old.ClientID != g.ClientID {
+			continue
+		}
+		if kept++; kept <= maxGrants {
+			continue
+		}
+		if err := h.revoke(ctx, old.ID, ReasonTooMany); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkCode compares what was presented with what the code was made for. The code is spent by now, whatever comes out.
@@ -193,6 +221,8 @@ func (h *Handler) issue(ctx context.Context, p permitted) (*answer, error) {
 		Name: "token.issued", Subject: p.access.Subject, ClientID: p.access.ClientID, Server: p.server, Outcome: oauth.OutcomeOK,
 		GrantID: p.access.GrantID,
 	})
+	identity.RequestFrom(ctx).Note(
+		slog.String("caller", p.access.Subject), slog.String("client_id", p.access.ClientID), slog.String("decision", "allowed"))
 	return &answer{
 		AccessToken: issued.Token, TokenType: "Bearer", ExpiresIn: int64(issued.TTL / time.Second),
 		Scope: strings.Join(slices.Sorted(slices.Values(p.access.Scopes)), " "),

@@ -218,3 +218,18 @@ func TestScopesThatRolesDoNotAllowAreRemoved_17(t *testing.T) {
 		t.Errorf("scope = %q", a.text("scope"))
 	}
 }
+
+func TestTheHundredAndFirstGrantEndsTheOldest_Ceilings(t *testing.T) {
+	r := newRig(t)
+	oldest := r.signIn(t)
+	other := r.redeem(t, r.code(otherID), set("client_id", otherID))
+	for range 99 {
+		r.pass(time.Second)
+		r.signIn(t)
+	}
+	r.wantGood(t, oldest.text("access_token"))
+	r.pass(time.Second)
+	r.signIn(t)
+	r.wantDead(t, oldest.text("access_token"))
+	r.wantGood(t, other.text("access_token"))
+}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/drawbridge-mcp/drawbridge/oauth"
 	"github.com/drawbridge-mcp/drawbridge/oauth/tokens"
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
 
 // Clients finds clients without fetching anything; *registration.Resolver is one.
@@ -134,7 +135,7 @@ func invalidGrant(reason string) *oauth.Error {
 	return &oauth.Error{Code: oauth.InvalidGrant, Description: "the grant is not valid", Err: errors.New(reason)}
 }
 
-// refuse is the one place where errors of these endpoints are logged, audited and answered.
+// refuse is the one place where errors of these endpoints are noted, audited and answered.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, event string, req *request, err error) {
 	var e *oauth.Error
 	if !errors.As(err, &e) {
@@ -147,11 +148,8 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, event string, r
 			w.Header().Set("WWW-Authenticate", `Basic realm="drawbridge"`)
 		}
 	}
-	level := slog.LevelInfo
-	if e.HTTPStatus() >= http.StatusInternalServerError {
-		level = slog.LevelError
-	}
-	h.log().Log(r.Context(), level, "token request refused", "code", e.Code, "client_id", clientID, "error", e)
+	identity.RequestFrom(r.Context()).Note(
+		slog.String("client_id", clientID), slog.String("decision", e.Code), slog.String("error", e.Error()))
 	h.Audit.Record(r.Context(), oauth.Event{Name: event, ClientID: clientID, Outcome: oauth.OutcomeRefused, Reason: e.Code})
 	oauth.WriteError(w, e)
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/oauth/oauthtest"
 	"github.com/drawbridge-mcp/drawbridge/oauth/registration"
 	"github.com/drawbridge-mcp/drawbridge/oauth/tokens"
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 	"github.com/drawbridge-mcp/drawbridge/proxy/secret"
 )
 
@@ -193,7 +194,12 @@ func (r *rig) replica() (*grants.Handler, *tokens.Verifier) {
 func (r *rig) serve(t *testing.T, h *grants.Handler) *httptest.Server {
 	e := echo.New()
 	h.Mount(e.Group("/oauth"))
-	s := httptest.NewServer(e)
+	log := slog.New(slog.NewTextHandler(r.logs, nil))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		facts := &identity.Request{IP: "192.0.2.1"}
+		e.ServeHTTP(w, req.WithContext(identity.WithRequest(req.Context(), facts)))
+		log.LogAttrs(req.Context(), slog.LevelInfo, "request", facts.Attrs()...) // the one line of a request
+	}))
 	t.Cleanup(s.Close)
 	return s
 }
@@ -372,6 +378,9 @@ func (r *rig) wantDead(t *testing.T, accessToken string) {
 // wantNoSecretsLogged is row 141 for what these endpoints saw.
 func (r *rig) wantNoSecretsLogged(t *testing.T, secrets ...string) {
 	t.Helper()
+	if !strings.Contains(r.logs.String(), "decision=") {
+		t.Error("nothing was logged at all")
+	}
 	for _, s := range append(secrets, "eyJ", "dbc_", "dbr_", "dbs_", verifier) {
 		if s != "" && strings.Contains(r.logs.String(), s) {
 			t.Errorf("the log has %q", s)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/drawbridge-mcp/drawbridge/oauth"
 	"github.com/drawbridge-mcp/drawbridge/oauth/tokens"
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
 
 const (
@@ -35,7 +36,6 @@ type Handler struct {
 	Clients   oauth.ClientStore
 	Catalogue oauth.Catalogue  // which scopes there are
 	Audit     oauth.Recorder   // nil: none
-	Log       *slog.Logger     // nil means slog.Default()
 	Now       func() time.Time // nil means time.Now
 
 	bucket bucket
@@ -79,9 +79,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if !errors.As(err, &e) {
 		e = oauth.Unavailable(err)
 	}
-	if e.Err != nil {
-		h.log().WarnContext(r.Context(), "registration failed", "error", e)
-	}
+	identity.RequestFrom(r.Context()).Note(slog.String("decision", e.Code), slog.String("error", e.Error()))
 	h.Audit.Record(r.Context(), oauth.Event{Name: "client.registered", Outcome: oauth.OutcomeRefused, Reason: e.Code})
 	oauth.WriteError(w, e)
 }
@@ -222,13 +220,6 @@ func tooMany(after time.Duration) *oauth.Error {
 		Code: oauth.TemporarilyUnavailable, Status: http.StatusTooManyRequests, RetryAfter: after,
 		Description: "too many registrations, try again later",
 	}
-}
-
-func (h *Handler) log() *slog.Logger {
-	if h.Log == nil {
-		return slog.Default()
-	}
-	return h.Log
 }
 
 // bucket limits registrations of everybody together: hosted clients share addresses, so that a limit per address would

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -36,6 +37,27 @@ type Options struct {
 // Authenticate says who r comes from, at the resource with this URI; {server}/sse, the address of the old transport, is
 // the server. Exactly one of the results is nil.
 func (a *Authenticator) Authenticate(r *http.Request, resource string, o Options) (*identity.Caller, *Refusal) {
+	caller, refusal := a.identify(r, resource, o)
+	if facts := identity.RequestFrom(r.Context()); facts != nil {
+		if refusal != nil {
+			facts.Note(slog.String("decision", refusal.Code), slog.String("error", refusal.Error()))
+		} else {
+			facts.Note(noted(caller)...)
+		}
+	}
+	return caller, refusal
+}
+
+// noted is what the request's one log line says of a caller: ids, never names.
+func noted(c *identity.Caller) []slog.Attr {
+	kind := slog.String("kind", string(c.Kind))
+	if c.Kind == identity.Key {
+		return []slog.Attr{kind, slog.String("subscription", c.Subscription.ID), slog.String("product", c.Subscription.Product)}
+	}
+	return []slog.Attr{kind, slog.String("caller", c.Subject), slog.String("client_id", c.ClientID), slog.String("tenant", c.Tenant)}
+}
+
+func (a *Authenticator) identify(r *http.Request, resource string, o Options) (*identity.Caller, *Refusal) {
 	res, ok := a.Catalogue.Resource(resource)
 	if !ok {
 		res, ok = a.Catalogue.Resource(strings.TrimSuffix(resource, "/sse"))

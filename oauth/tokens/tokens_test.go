@@ -369,6 +369,27 @@ func TestARevokedGrantEndsItsTokens_125(t *testing.T) {
 	wantInvalid(t, other, token, orders) // elsewhere within 5 s
 }
 
+func TestARevocationByAnybodyCountsHereAtOnce_125(t *testing.T) {
+	r := newRig(t)
+	store := tokens.Watch(r.store, r.verifier)
+	token := r.issue(t, access()).Token
+	if _, err := r.verifier.Verify(t.Context(), token, orders); err != nil {
+		t.Fatal(err)
+	}
+	r.store.Fail(errors.New("down"))
+	if err := store.RevokeGrant(t.Context(), "grant-1", "test", r.now); err == nil {
+		t.Fatal("a revocation that was not stored")
+	}
+	if _, err := r.verifier.Verify(t.Context(), token, orders); err != nil {
+		t.Error("a revocation that failed counts")
+	}
+	r.store.Fail(nil)
+	if err := store.RevokeGrant(t.Context(), "grant-1", "test", r.now); err != nil {
+		t.Fatal(err)
+	}
+	wantInvalid(t, r.verifier, token, orders)
+}
+
 func TestABlockedClientEndsItsTokens_125(t *testing.T) {
 	r := newRig(t)
 	blocked := false
