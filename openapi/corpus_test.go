@@ -2,12 +2,19 @@ package openapi
 
 import (
 	"bytes"
-	"io/fs"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
+	"sort"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // corpus lists the documents of ../shared/specs, seen from the project root.
@@ -23,8 +30,7 @@ func corpus(t testing.TB) (dir string, names []string) {
 			names = append(names, e.Name())
 		}
 	}
-	names = append(names, "digitalocean-3.0/DigitalOcean-public.v2.yaml", "oai-petstore-separate-2.0/spec/swagger.json")
-	return dir, names
+	return dir, append(names, "digitalocean-3.0/DigitalOcean-public.v2.yaml", "oai-petstore-separate-2.0/spec/swagger.json")
 }
 
 func importFile(t testing.TB, path string, o Options) (*Document, error) {
@@ -32,16 +38,19 @@ func importFile(t testing.TB, path string, o Options) (*Document, error) {
 	return Import(t.Context(), Source{Location: path}, o)
 }
 
-var _ fs.FS
-
-func TestEveryOperationOfTheCorpusIsAccountedFor(t *testing.T) {
+func TestEveryOperationOfTheCorpusIsATool(t *testing.T) {
 	dir, names := corpus(t)
-	total, tools := 0, 0
+	if len(names) != 63 {
+		t.Errorf("%d documents, want 63", len(names))
+	}
+	anchors := map[string]int{"petstore-3.0.json": 19, "github-api-3.0.json": 767, "stripe-3.0.yaml": 494, "kubernetes-2.0.json": 853, "openai-3.1.yaml": 288,
+		"digitalocean-3.0/DigitalOcean-public.v2.yaml": 659, "slack-web-2.0.json": 174}
+	total := 0
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
 			d, err := importFile(t, filepath.Join(dir, name), Options{})
-			took := time.Since(start)
+			t.Logf("took %v", time.Since(start))
 			if strings.HasPrefix(name, "oai-webhook") {
 				if err == nil || err.Error() != "no operations (1 webhook)" {
 					t.Errorf("Import = %v, want no operations (1 webhook)", err)
@@ -54,6 +63,9 @@ func TestEveryOperationOfTheCorpusIsAccountedFor(t *testing.T) {
 			if d.Operations != len(d.Tools)+len(d.Skipped) {
 				t.Errorf("%d operations, but %d tools and %d skipped", d.Operations, len(d.Tools), len(d.Skipped))
 			}
+			if want := anchors[name]; want > 0 && len(d.Tools) != want {
+				t.Errorf("%d tools, want %d", len(d.Tools), want)
+			}
 			for _, s := range d.Skipped {
 				t.Errorf("skipped %s %s: %s", s.Method, s.Path, s.Reason)
 			}
@@ -61,17 +73,312 @@ func TestEveryOperationOfTheCorpusIsAccountedFor(t *testing.T) {
 				t.Errorf("panic: %s", p)
 			}
 			total += d.Operations
-			tools += len(d.Tools)
-			var b bytes.Buffer
-			if err := d.WriteJSON(&b); err != nil {
-				t.Error(err)
-			}
-			largest := 0
-			for _, tool := range d.Tools {
-				largest = max(largest, tool.Bytes)
-			}
-			t.Logf("%d tools, %d warnings, largest %d, %v", len(d.Tools), len(d.Warnings), largest, took)
+			checkTools(t, d)
 		})
 	}
-	t.Logf("%d operations, %d tools", total, tools)
+	if total != 8051 {
+		t.Errorf("%d operations, want 8051", total)
+	}
+}
+
+// checkTools checks what every client demands (§6.1), for every tool.
+func checkTools(t *testing.T, d *Document) {
+	t.Helper()
+	names := map[string]bool{}
+	name := regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	for i, tool := range d.Tools {
+		if !name.MatchString(tool.Name) || names[strings.ToLower(tool.Name)] || len(tool.Name) > 50 {
+			t.Errorf("name %q is not valid or not unique", tool.Name)
+		}
+		names[strings.ToLower(tool.Name)] = true
+		if tool.Description == "" || len([]rune(tool.Description)) > maxToolText {
+			t.Errorf("%s: description of %d bytes", tool.Name, len(tool.Description))
+		}
+		if tool.Bytes > maxToolBytes {
+			t.Errorf("%s: %d bytes", tool.Name, tool.Bytes)
+		}
+		compile := i%23 == 0 // the metaschemas take their time
+		for _, fault := range unclean(tool.InputSchema, true, compile) {
+			t.Errorf("%s: input: %s", tool.Name, fault)
+		}
+		if tool.OutputSchema == nil {
+			continue
+		}
+		if len(tool.OutputSchema) > maxOutputBytes {
+			t.Errorf("%s: output of %d bytes", tool.Name, len(tool.OutputSchema))
+		}
+		for _, fault := range unclean(tool.OutputSchema, false, compile) {
+			t.Errorf("%s: output: %s", tool.Name, fault)
+		}
+	}
+}
+
+// unclean lists what is wrong with an advertised schema by §6.1: an implementation of its own, not the translator's.
+func unclean(raw json.RawMessage, input, compile bool) []string {
+	var root map[string]any
+	if err := json.Unmarshal(raw, &root); err != nil {
+		return []string{err.Error()}
+	}
+	var faults []string
+	if root["type"] != "object" || root["properties"] == nil && root["additionalProperties"] == nil || input && root["properties"] == nil {
+		faults = append(faults, "the root is no object with properties")
+	}
+	for _, key := range []string{"oneOf", "anyOf", "allOf", "not", "if", "then", "else", "$ref", "$schema", "$id", "title"} {
+		if _, ok := root[key]; ok {
+			faults = append(faults, key+" at the root")
+		}
+	}
+	walkSchema(root, "", &faults)
+	if !compile {
+		return faults
+	}
+	for _, draft := range []*jsonschema.Draft{jsonschema.Draft2020, jsonschema.Draft7} {
+		c := jsonschema.NewCompiler()
+		c.DefaultDraft(draft)
+		doc, _ := decodeJSON(raw)
+		if err := c.AddResource("mem:///x", doc); err != nil {
+			faults = append(faults, err.Error())
+		} else if _, err := c.Compile("mem:///x"); err != nil {
+			faults = append(faults, fmt.Sprintf("%v: %v", draft, err))
+		}
+	}
+	return faults
+}
+
+var argument = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+
+func walkSchema(s map[string]any, at string, faults *[]string) {
+	fault := func(format string, args ...any) {
+		*faults = append(*faults, at+": "+fmt.Sprintf(format, args...))
+	}
+	allowed := map[string]bool{}
+	for _, k := range strings.Fields("additionalProperties anyOf contentEncoding default description enum format items maxItems maxLength maxProperties maximum minItems minLength minProperties minimum multipleOf pattern properties required type uniqueItems") {
+		allowed[k] = true
+	}
+	for k := range s {
+		if !allowed[k] {
+			fault("keyword %s", k)
+		}
+	}
+	props, _ := s["properties"].(map[string]any)
+	for name, p := range props {
+		if !argument.MatchString(name) {
+			fault("property %q", name)
+		}
+		child, ok := p.(map[string]any)
+		if !ok {
+			fault("property %q is no schema", name)
+			continue
+		}
+		walkSchema(child, at+"."+name, faults)
+	}
+	required, _ := s["required"].([]any)
+	for _, r := range required {
+		if props[r.(string)] == nil {
+			fault("required %q is no property", r)
+		}
+	}
+	types, _ := s["type"].([]any)
+	if s["type"] == "array" || len(types) > 0 && types[0] == "array" {
+		items, ok := s["items"].(map[string]any)
+		if !ok || len(items) == 0 {
+			fault("an array without items")
+		}
+	}
+	if s["type"] == "object" && s["properties"] == nil && s["additionalProperties"] == nil {
+		fault("an object without properties")
+	}
+	for _, key := range []string{"items", "additionalProperties"} {
+		if child, ok := s[key].(map[string]any); ok {
+			walkSchema(child, at+"."+key, faults)
+		} else if b, ok := s[key].(bool); ok && (b || at != "" && key == "items") {
+			fault("%s: %v", key, b)
+		}
+	}
+	members, _ := s["anyOf"].([]any)
+	for i, m := range members {
+		walkSchema(m.(map[string]any), fmt.Sprintf("%s|%d", at, i), faults)
+	}
+}
+
+func TestIdenticalInputGivesIdenticalBytes(t *testing.T) {
+	dir, _ := corpus(t)
+	for _, name := range []string{"petstore-3.0.json", "box-3.0.json", "openai-3.1.yaml", "grpc-gateway-a-bit-of-everything-2.0.json", "weather-gov-3.0.json"} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := reportOf(t, Source{Location: "doc", Data: data})
+		if second := reportOf(t, Source{Location: "doc", Data: data}); !bytes.Equal(first, second) {
+			t.Errorf("%s: two runs differ", name)
+		}
+		if strings.HasSuffix(name, ".json") {
+			var v any
+			if v, err = decodeJSON(data); err != nil {
+				t.Fatal(err)
+			}
+			a, b := toolsOf(t, data), toolsOf(t, shuffled(nil, v))
+			if !bytes.Equal(a, b) {
+				t.Errorf("%s: shuffled keys give other tools: %s", name, firstDifference(a, b))
+			}
+		}
+	}
+}
+
+func firstDifference(a, b []byte) string {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	return fmt.Sprintf("…%s… and …%s…", a[max(0, i-200):min(len(a), i+80)], b[max(0, i-200):min(len(b), i+80)])
+}
+
+func reportOf(t *testing.T, src Source) []byte {
+	t.Helper()
+	d, err := Import(t.Context(), src, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := d.WriteJSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// toolsOf is what clients see of a document: no order of warnings, no positions.
+func toolsOf(t *testing.T, data []byte) []byte {
+	t.Helper()
+	d, err := Import(t.Context(), Source{Data: data}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	for _, tool := range d.Tools {
+		fmt.Fprintf(&b, "%s|%s|%s|%s|%s|%v\n", tool.Name, tool.Title, tool.Description, tool.InputSchema, tool.OutputSchema, tool.Annotations)
+	}
+	return b.Bytes()
+}
+
+// shuffled writes JSON with the keys of every object in a random order.
+func shuffled(b []byte, v any) []byte {
+	switch v := v.(type) {
+	case map[string]any:
+		keys := sortedKeys(v)
+		rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+		b = append(b, '{')
+		for i, k := range keys {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(appendString(b, k), ':')
+			b = shuffled(b, v[k])
+		}
+		return append(b, '}')
+	case []any:
+		b = append(b, '[')
+		for i, item := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = shuffled(b, item)
+		}
+		return append(b, ']')
+	}
+	return appendValue(b, v)
+}
+
+// TestEveryToolOfTheCorpusBuildsARequest gives every required argument a value of its type and builds.
+func TestEveryToolOfTheCorpusBuildsARequest(t *testing.T) {
+	dir, _ := corpus(t)
+	base, _ := url.Parse("https://api.example.com/base")
+	for _, name := range []string{"petstore-3.0.json", "github-api-3.0.json", "kubernetes-2.0.json", "stripe-3.0.yaml", "twilio-api-v2010-3.0.json"} {
+		d, err := importFile(t, filepath.Join(dir, name), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		built, refused := 0, map[string]int{}
+		for i, tool := range d.Tools {
+			if i%7 != 0 { // every schema of a large document would take long under -race
+				continue
+			}
+			var schema struct {
+				Properties map[string]map[string]any
+				Required   []string
+			}
+			if err := json.Unmarshal(tool.InputSchema, &schema); err != nil {
+				t.Fatal(err)
+			}
+			args := map[string]any{}
+			for _, r := range schema.Required {
+				args[r] = sample(schema.Properties[r], 0)
+			}
+			raw, _ := json.Marshal(args)
+			if _, err := tool.BuildRequest(t.Context(), base, raw); err != nil {
+				refused[tool.Name+" "+err.Error()]++
+				continue
+			}
+			built++
+		}
+		if len(refused) > built/20 {
+			var list []string
+			for k := range refused {
+				list = append(list, k)
+			}
+			sort.Strings(list)
+			t.Errorf("%s: %d built, %d refused: %s", name, built, len(refused), strings.Join(list[:min(5, len(list))], "\n"))
+		}
+	}
+}
+
+// sample makes a value that an advertised schema allows.
+func sample(s map[string]any, depth int) any {
+	if e, ok := s["enum"].([]any); ok {
+		return e[0]
+	}
+	if d, ok := s["default"]; ok {
+		return d
+	}
+	if m, ok := s["anyOf"].([]any); ok {
+		return sample(m[0].(map[string]any), depth+1)
+	}
+	switch s["type"] {
+	case "integer", "number":
+		if m, ok := s["minimum"].(float64); ok && m > 0 {
+			return m
+		}
+		return 1
+	case "boolean":
+		return true
+	case "array":
+		return []any{sample(s["items"].(map[string]any), depth+1)}
+	case "object":
+		out := map[string]any{}
+		props, _ := s["properties"].(map[string]any)
+		required, _ := s["required"].([]any)
+		for _, r := range required {
+			out[r.(string)] = sample(props[r.(string)].(map[string]any), depth+1)
+		}
+		return out
+	}
+	switch s["format"] {
+	case "date-time":
+		return "2026-01-31T09:00:00Z"
+	case "date":
+		return "2026-01-31"
+	case "uri":
+		return "https://example.com/x"
+	case "uuid":
+		return "123e4567-e89b-12d3-a456-426614174000"
+	case "email":
+		return "a@example.com"
+	}
+	if p, _ := s["pattern"].(string); strings.HasSuffix(p, "[0-9a-fA-F]{32}$") {
+		return p[1:3] + strings.Repeat("0", 32)
+	}
+	text := "x"
+	if m, ok := s["minLength"].(float64); ok && m > 1 {
+		text = strings.Repeat("x", int(m))
+	}
+	return text
 }

@@ -132,7 +132,7 @@ func htmlText(page string) string {
 	for b.Len() < maxErrorText {
 		switch z.Next() {
 		case html.ErrorToken:
-			return fold(b.String())
+			return strings.ReplaceAll(fold(b.String()), "\n\n", "\n")
 		case html.StartTagToken:
 			name, _ := z.TagName()
 			switch string(name) {

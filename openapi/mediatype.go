@@ -107,7 +107,8 @@ func preferred(media []mediaSpec, wish string) (int, bool) {
 	}
 	best, rank := 0, 99
 	for i, m := range media {
-		if r := mediaRank(m.contentType); r < rank {
+		// Among equals the smaller name wins, not the first: a document's tools do not depend on the order of its keys.
+		if r := mediaRank(m.contentType); r < rank || r == rank && m.contentType < media[best].contentType {
 			best, rank = i, r
 		}
 	}

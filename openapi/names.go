@@ -31,7 +31,7 @@ func toolName(source, key string) string {
 
 // methodPathName names an operation without operationId: GET /orders/{id}/items is get_orders_id_items.
 func methodPathName(method, path string) string {
-	return strings.ToLower(method) + "_" + strings.NewReplacer("{", "", "}", "").Replace(path)
+	return strings.ToLower(method) + "_" + strings.NewReplacer("{", "", "}", "").Replace(strings.TrimPrefix(path, "/"))
 }
 
 func isToolChar(c byte) bool {

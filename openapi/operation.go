@@ -145,7 +145,7 @@ func (im *importer) extension(o *rawOperation, key string) *node {
 // last one counts (P19).
 func (im *importer) parameters(o *rawOperation) []*node {
 	type place struct{ in, name string }
-	at := map[place]int{}
+	at, in := map[place]int{}, map[place]*node{}
 	var list []*node
 	for _, owner := range [...]*node{o.item, o.node} {
 		v := owner.get("parameters")
@@ -162,11 +162,13 @@ func (im *importer) parameters(o *rawOperation) []*node {
 				key.name = strings.ToLower(key.name)
 			}
 			if i, ok := at[key]; ok {
-				if owner == o.node && list[i] != p {
-					list[i] = p
+				if in[key] == owner {
+					im.warn.add(p, "repaired: parameter "+shorten(key.name, 60)+" is repeated; the last one counts")
 				}
+				list[i], in[key] = p, owner
 				continue
 			}
+			in[key] = owner
 			at[key] = len(list)
 			list = append(list, p)
 		}

@@ -92,10 +92,16 @@ func (im *importer) answer(o *rawOperation, response *node, d *declaredAnswers) 
 		}
 		return
 	}
+	content := map[string]*node{}
 	for _, f := range response.get("content").fields() {
 		if t, ok := cleanType(f.key); ok {
-			im.answerType(t, f.value.get("schema"), d)
+			content[t] = f.value.get("schema")
 		}
+	}
+	types := sortedKeys(content) // the order of a document's keys changes no tool
+	sort.SliceStable(types, func(i, j int) bool { return mediaRank(types[i]) < mediaRank(types[j]) })
+	for _, t := range types {
+		im.answerType(t, content[t], d)
 	}
 }
 

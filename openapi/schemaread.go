@@ -168,6 +168,9 @@ func (r *schemaReader) fill(s *schema, n *node) {
 		r.repaired(n, "items beside type object are ignored") // P15
 		s.items, s.prefix = nil, nil
 	}
+	if s.types&^tNull == tArray && n.get("type") != nil && s.items == nil && len(s.prefix) == 0 {
+		r.repaired(n, "an array without items") // P15
+	}
 	if s.types == tAny {
 		s.types = s.infer()
 	}
@@ -255,6 +258,9 @@ func (r *schemaReader) exclusive(n, v *node, plain, exclusive, inclusive string)
 		return r.number(v, "exclusive "+plain), inclusive
 	}
 	if on, _ := v.truth(); on {
+		if r.siblings {
+			r.repaired(v, "the exclusive form of %s is a number since 3.1", plain)
+		}
 		return r.number(n.get(plain), plain), ""
 	}
 	return exclusive, inclusive
@@ -437,6 +443,11 @@ func literal(v *node) string {
 	b := v.appendJSON(nil)
 	if len(b) > 4096 {
 		return ""
+	}
+	if v.isMap() || v.isList() { // the order of keys must not show (N7)
+		if value, err := decodeJSON(b); err == nil {
+			b = appendValue(b[:0], value)
+		}
 	}
 	return string(b)
 }

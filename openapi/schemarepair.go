@@ -174,6 +174,7 @@ func (r *schemaReader) fillEnum(s *schema, n *node) {
 	for _, item := range items {
 		raw := r.enumValue(s, item)
 		if raw == "" || seen[raw] {
+			r.repaired(item, "a value of enum is left out: it is repeated, or too large")
 			continue
 		}
 		seen[raw] = true
@@ -191,6 +192,9 @@ func (r *schemaReader) enumValue(s *schema, item *node) string {
 	t := s.types &^ tNull
 	switch {
 	case t == tString && (item.kind == numberKind || item.kind == boolKind):
+		if n := item.file; n != nil && !isYAMLText(item.text) {
+			r.repaired(item, "a value of enum is a text, not %s", item)
+		}
 		return string(appendString(nil, item.text))
 	case item.kind == stringKind && (t == tInteger || t == tNumber) && isNumber(item.text):
 		return item.text
@@ -198,4 +202,9 @@ func (r *schemaReader) enumValue(s *schema, item *node) string {
 		return item.text
 	}
 	return literal(item)
+}
+
+// isYAMLText says whether a plain scalar may be meant as a text though JSON would call it a number: its digits say nothing.
+func isYAMLText(text string) bool {
+	return strings.ContainsAny(text, "eE_:") && !strings.Contains(text, "true") && !strings.Contains(text, "false")
 }

@@ -219,3 +219,28 @@ func (s *shape) each(visit func(*shape)) {
 		s.addl.each(visit)
 	}
 }
+
+// uniteEqual removes variants that say the same as an earlier one (S5).
+func (s *shape) uniteEqual() {
+	if len(s.anyOf) < 2 {
+		return
+	}
+	seen := make(map[string]bool, len(s.anyOf))
+	kept := s.anyOf[:0:0]
+	for _, m := range s.anyOf {
+		if text := string(m.json(false)); !seen[text] {
+			seen[text] = true
+			kept = append(kept, m)
+		}
+	}
+	s.anyOf = kept
+	if len(kept) > 1 {
+		return
+	}
+	one, desc, null, def, depth := *kept[0], s.desc, s.null, s.def, s.depth
+	*s = one
+	s.depth, s.null = depth, null || one.null
+	firstText(&desc, one.desc)
+	firstText(&def, one.def)
+	s.desc, s.def = desc, def
+}

@@ -23,6 +23,7 @@ func (im *importer) shapeTool(t *Tool, body *bodyPlan, output *schema) error {
 		}
 	}
 	tr.run()
+	root.each((*shape).uniteEqual)
 	for _, a := range t.plan.args {
 		im.describeArg(a, a.shape)
 	}
@@ -269,6 +270,7 @@ func (im *importer) makeOutput(s *schema) *outputShape {
 	}
 	value := tr.translate(im.objectOnly(flat, wrapped), depth, false, false)
 	tr.run()
+	value.each((*shape).uniteEqual)
 	root := value
 	if wrapped {
 		root = &shape{typ: "object", props: []shapeProp{{"result", value}}}
@@ -331,6 +333,12 @@ func (im *importer) finishTools() {
 		for _, a := range t.plan.fixed {
 			a.release()
 		}
+	}
+	for _, s := range im.reader.known {
+		s.ext = nil // it holds the raw tree
+	}
+	for _, s := range im.merge.done {
+		s.ext = nil
 	}
 	im.doc.panics = im.stacks
 }

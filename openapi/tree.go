@@ -1,7 +1,6 @@
 package openapi
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -153,7 +152,7 @@ func (n *node) String() string {
 		return "nothing"
 	}
 	names := [...]string{"null", "a boolean", "a number", "a string", "a list", "a mapping"}
-	return fmt.Sprintf("%s at %s", names[n.kind], n.at())
+	return names[n.kind]
 }
 
 // appendJSON writes the node as compact JSON. Keys keep the document's order, numbers their digits.

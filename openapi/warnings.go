@@ -1,6 +1,9 @@
 package openapi
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 const maxWarnings = 500
 
@@ -17,7 +20,7 @@ func newWarnings() *warnings { return &warnings{known: map[Warning]bool{}} }
 func (w *warnings) add(n *node, message string) { w.at(n.at(), message) }
 
 func (w *warnings) at(place, message string) {
-	message, _ = visible(message)
+	message, _ = visible(strings.Join(strings.Fields(message), " "))
 	warning := Warning{At: place, Message: shorten(message, 300)}
 	if w.known[warning] {
 		return
