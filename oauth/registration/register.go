@@ -36,6 +36,7 @@ type Handler struct {
 	Clients   oauth.ClientStore
 	Catalogue oauth.Catalogue  // which scopes there are
 	Audit     oauth.Recorder   // nil: none
+	Log       *slog.Logger     // nil means slog.Default()
 	Now       func() time.Time // nil means time.Now
 
 	bucket bucket
@@ -169,6 +170,7 @@ func (h *Handler) store(ctx context.Context, m *metadata) (oauth.Client, string,
 		return oauth.Client{}, "", fmt.Errorf("make room: %w", err)
 	}
 	if !room {
+		h.log().WarnContext(ctx, "no room for another registered client", "max_clients", h.Config().MaxClients)
 		return oauth.Client{}, "", tooMany(time.Minute)
 	}
 	if err := h.Clients.PutClient(ctx, client); err != nil {
@@ -220,6 +222,13 @@ func tooMany(after time.Duration) *oauth.Error {
 		Code: oauth.TemporarilyUnavailable, Status: http.StatusTooManyRequests, RetryAfter: after,
 		Description: "too many registrations, try again later",
 	}
+}
+
+func (h *Handler) log() *slog.Logger {
+	if h.Log == nil {
+		return slog.Default()
+	}
+	return h.Log
 }
 
 // bucket limits registrations of everybody together: hosted clients share addresses, so that a limit per address would
