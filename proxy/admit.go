@@ -34,7 +34,7 @@ func (r *run) admitPhase(ctx context.Context, phase Phase, policies []Policy) (*
 		if err != nil {
 			return nil, err
 		}
-		r.left[phase] = v.Left
+		r.holds[phase] = v.Hold
 		return r.take(v), nil
 	}
 	for _, p := range policies {
@@ -77,7 +77,7 @@ func (r *run) peek(ctx context.Context) {
 
 // finish gives an answer its limit headers and lets response policies change what goes out.
 func (r *run) finish(ctx context.Context, a *Answer) {
-	if len(r.headers) == 0 {
+	if !r.tells() {
 		a.Limits = noLimits
 	} else {
 		a.Limits = func() http.Header { return r.limits(ctx, a) }
@@ -89,11 +89,24 @@ func (r *run) finish(ctx context.Context, a *Answer) {
 
 func noLimits() http.Header { return nil }
 
-func (r *run) limits(ctx context.Context, a *Answer) http.Header {
-	h := http.Header{}
+// tells reports whether a verdict has headers for the answer.
+func (r *run) tells() bool { return len(r.headers) > 0 || r.holds != [Phases]Hold{} }
+
+// tell writes what verdicts have for the answer.
+func (r *run) tell(h http.Header) {
 	for _, write := range r.headers {
 		write(h)
 	}
+	for _, hold := range r.holds {
+		if hold != nil {
+			hold.Header(h)
+		}
+	}
+}
+
+func (r *run) limits(ctx context.Context, a *Answer) http.Header {
+	h := http.Header{}
+	r.tell(h)
 	if len(r.responders()) == 0 {
 		return h
 	}
@@ -136,9 +149,7 @@ func (r *run) respondRefusal(ctx context.Context, e *Error) {
 // refusalHeaders adds what an answer would have told too: the road taken, and limits that were asked before (RL-9).
 func (r *run) refusalHeaders(e *Error) {
 	told := http.Header{}
-	for _, write := range r.headers {
-		write(told)
-	}
+	r.tell(told)
 	if e.Backend != "" {
 		told["X-Drawbridge-Backend"] = []string{e.Backend}
 		told["X-Drawbridge-Attempts"] = []string{strconv.Itoa(r.attempts)}
@@ -163,11 +174,11 @@ func (r *run) responders() []Policy {
 
 func (r *run) response(status int, h http.Header) *Response {
 	resp := &Response{Status: status, Header: h.Clone(), Tokens: -1, Calls: -1}
-	if left := r.left[PhaseTokens]; left != nil {
-		resp.Tokens = left()
+	if hold := r.holds[PhaseTokens]; hold != nil {
+		resp.Tokens = hold.Left()
 	}
-	if left := r.left[PhaseCalls]; left != nil {
-		resp.Calls = left()
+	if hold := r.holds[PhaseCalls]; hold != nil {
+		resp.Calls = hold.Left()
 	}
 	return resp
 }

@@ -13,25 +13,26 @@ import (
 type Hygiene struct {
 	never   map[string]bool // the forty names and the hops, lower case with - for _
 	request map[string]bool // HH-1, canonical
-	answer  map[string]bool // HH-4, canonical
+
+	requests []string // the same as a list: asking for ten names is cheaper than looking at all that came
+	answers  []string // HH-4, canonical
 }
 
 // NewHygiene makes the tables.
 func NewHygiene() *Hygiene {
-	h := &Hygiene{never: map[string]bool{}, request: map[string]bool{}, answer: map[string]bool{}}
+	h := &Hygiene{never: map[string]bool{}, request: map[string]bool{}}
 	for _, name := range append(neverForwarded(), hopByHop()...) {
 		h.never[name] = true
 	}
-	for _, name := range []string{
+	h.requests = []string{
 		"Accept", "Content-Type", "Idempotency-Key", "Openai-Beta", "Anthropic-Version", "Anthropic-Beta", "Traceparent",
 		"Tracestate", "X-Request-Id", "X-Ms-Client-Request-Id",
-	} {
-		h.request[name] = true
 	}
-	for _, name := range []string{
+	h.answers = []string{
 		"Content-Type", "Retry-After", "Retry-After-Ms", "Openai-Processing-Ms", "Apim-Request-Id", "X-Ms-Region",
-	} {
-		h.answer[name] = true
+	}
+	for _, name := range h.requests {
+		h.request[name] = true
 	}
 	return h
 }
@@ -95,7 +96,11 @@ func (h *Hygiene) clean(header http.Header, surface Surface, forward map[string]
 		}
 	}
 	for name := range header {
-		if h.Refuses(name) || surface == LLM && !h.request[name] && !forward[name] {
+		if surface == LLM {
+			if !h.request[name] && !forward[name] { // neither list holds a name that is refused
+				delete(header, name)
+			}
+		} else if h.Refuses(name) {
 			delete(header, name)
 		}
 	}
@@ -103,22 +108,38 @@ func (h *Hygiene) clean(header http.Header, surface Surface, forward map[string]
 
 // carry copies from the caller's headers what may pass and the maker of the call did not set itself.
 func (h *Hygiene) carry(to, from http.Header, surface Surface, forward map[string]bool) {
-	for name, values := range from {
-		allowed := forward[name] || surface == LLM && h.request[name] && name != "Content-Type"
-		if !allowed || h.Refuses(name) {
-			continue
+	if len(from) == 0 {
+		return
+	}
+	take := func(name string) {
+		if values, sent := from[name]; sent {
+			if _, set := to[name]; !set {
+				to[name] = values
+			}
 		}
-		if _, set := to[name]; !set {
-			to[name] = values
+	}
+	if surface == LLM {
+		for _, name := range h.requests {
+			if name != "Content-Type" { // it belongs to the body, which Build made
+				take(name)
+			}
 		}
+	}
+	for name := range forward {
+		take(name)
 	}
 }
 
 // back filters the headers of an answer: a new map with what may reach a caller (HH-4).
 func (h *Hygiene) back(from http.Header, more map[string]bool) http.Header {
 	out := make(http.Header, 8)
-	for name, values := range from {
-		if h.answer[name] || more[name] {
+	for _, name := range h.answers {
+		if values, sent := from[name]; sent {
+			out[name] = values
+		}
+	}
+	for name := range more {
+		if values, sent := from[name]; sent {
 			out[name] = values
 		}
 	}

@@ -36,8 +36,18 @@ type Verdict struct {
 	Settle func(Outcome)
 	// Header adds headers to the answer; it is read when the headers go out, so it may tell settled numbers. nil: none.
 	Header func(h http.Header)
-	// Left is what the tightest limit leaves, for remaining.tokens and remaining.calls; nil: no limit.
-	Left func() int64
+	// Hold is what limits hold for the call: Settle, Header and what is left, in one. nil: nothing.
+	Hold Hold
+}
+
+// Hold is a reservation of limits.
+type Hold interface {
+	// Settle learns how the call ended, once.
+	Settle(o Outcome)
+	// Header adds what the limits tell; it may be asked before and after Settle.
+	Header(h http.Header)
+	// Left is what the tightest limit leaves, for remaining.tokens and remaining.calls; -1: none is told.
+	Left() int64
 }
 
 // Batcher is a policy that decides together with its neighbours of the same phase: limits reserve all or none

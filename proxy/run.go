@@ -21,8 +21,8 @@ type run struct {
 
 	settles []func(Outcome)     // of verdicts, in the order of admission
 	headers []func(http.Header) // of verdicts
-	left    [Phases]func() int64
-	cache   string // hit, semantic, miss or ""
+	holds   [Phases]Hold        // of limits
+	cache   string              // hit, semantic, miss or ""
 
 	tried    uint64 // members, by index
 	attempts int
@@ -164,16 +164,23 @@ func (r *run) close(o Outcome) {
 
 // settle runs what verdicts left, last first; one that panics does not keep the others from being settled.
 func (r *run) settle(o Outcome) {
-	for i := len(r.settles) - 1; i >= 0; i-- {
-		func() {
-			defer func() {
-				if v := recover(); v != nil {
-					r.p.deps.Log.Error("settling failed", "request_id", r.call.ID, "error", fmt.Sprint(v))
-				}
-			}()
-			r.settles[i](o)
-		}()
+	for phase := len(r.holds) - 1; phase >= 0; phase-- {
+		if h := r.holds[phase]; h != nil {
+			r.settleOne(h.Settle, o)
+		}
 	}
+	for i := len(r.settles) - 1; i >= 0; i-- {
+		r.settleOne(r.settles[i], o)
+	}
+}
+
+func (r *run) settleOne(settle func(Outcome), o Outcome) {
+	defer func() {
+		if v := recover(); v != nil {
+			r.p.deps.Log.Error("settling failed", "request_id", r.call.ID, "error", fmt.Sprint(v))
+		}
+	}()
+	settle(o)
 }
 
 func (r *run) record(o *Outcome) {

@@ -61,11 +61,7 @@ type counter struct {
 
 // get finds or makes a counter. The least recently used idle ones make room.
 func (c *Counters) get(key counterKey, sliding bool) *counter {
-	var h maphash.Hash
-	h.SetSeed(c.seed)
-	_, _ = h.WriteString(key.place)
-	_, _ = h.WriteString(key.key)
-	s := &c.shards[h.Sum64()%shards]
+	s := &c.shards[maphash.String(c.seed, key.key)%shards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if found := s.byKey[key]; found != nil {

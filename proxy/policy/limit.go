@@ -58,24 +58,26 @@ type want struct {
 	hold    hold
 }
 
-// prepare evaluates what the limit needs to know; nil: it does not apply.
-func (l *limit) prepare(ctx context.Context, f *facts) (*want, error) {
+// prepare evaluates what the limit needs to know; false: it does not apply.
+func (l *limit) prepare(ctx context.Context, f *facts) (w want, applies bool, err error) {
 	if !l.applies(ctx, f) {
-		return nil, nil
+		return want{}, false, nil
+	}
+	if l.kind == costBudget && f.call.Price == nil {
+		return want{}, false, l.broken(fmt.Errorf("model %s has no price", f.call.Model))
 	}
 	key, err := l.keyOf(ctx, f)
 	if err != nil {
-		return nil, err
+		return want{}, false, err
 	}
-	w := &want{limit: l, counter: l.env.deps.Counters.get(counterKey{l.place, key}, l.sliding())}
+	w = want{limit: l}
 	if !l.ofTokens() {
-		w.need, err = l.weightOf(ctx, f)
-		return w, err
+		if w.need, err = l.weightOf(ctx, f); err != nil {
+			return want{}, false, err
+		}
 	}
-	if l.kind == costBudget && f.call.Price == nil {
-		return nil, l.broken(fmt.Errorf("model %s has no price", f.call.Model))
-	}
-	return w, nil
+	w.counter = l.env.deps.Counters.get(counterKey{l.place, key}, l.sliding())
+	return w, true, nil
 }
 
 // applies evaluates when; one that fails counts as true for limits (PX-14).

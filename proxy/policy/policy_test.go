@@ -96,7 +96,7 @@ func used(in, out int) proxy.Outcome {
 
 func headers(v proxy.Verdict) http.Header {
 	h := http.Header{}
-	v.Header(h)
+	v.Hold.Header(h)
 	return h
 }
 
@@ -147,7 +147,7 @@ func TestRateLimitAdmitsSoManyCallsAndTellsTheWait(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v.Settle(proxy.Outcome{Ending: proxy.EndOK})
+		v.Hold.Settle(proxy.Outcome{Ending: proxy.EndOK})
 		ck.advance(20 * time.Second)
 	}
 	_, err := admit(t, p, proxy.PhaseCalls, keyed("a"))
@@ -173,7 +173,7 @@ func TestRateLimitAdmitsSoManyCallsAndTellsTheWait(t *testing.T) {
 func TestRefusedCallsDoNotCount(t *testing.T) {
 	p := compiled(t, newTestEnv(t, Deps{}), product, Entry{RateLimit: &RateLimit{Calls: 1}})
 	v, _ := admit(t, p, proxy.PhaseCalls, keyed("a"))
-	v.Settle(proxy.Outcome{Ending: proxy.EndRefused})
+	v.Hold.Settle(proxy.Outcome{Ending: proxy.EndRefused})
 	if _, err := admit(t, p, proxy.PhaseCalls, keyed("a")); err != nil {
 		t.Errorf("after a refusal elsewhere: %v", err)
 	}
@@ -207,8 +207,8 @@ func TestTokensAreReservedAndSettled(t *testing.T) {
 	if got := headers(v).Get("X-Ratelimit-Remaining-Tokens"); got != "400" {
 		t.Errorf("reserved: %s left, want 400", got)
 	}
-	v.Settle(used(80, 20))
-	v.Settle(used(900, 900)) // once only
+	v.Hold.Settle(used(80, 20))
+	v.Hold.Settle(used(900, 900)) // once only
 	if got := headers(v); got.Get("X-Ratelimit-Remaining-Tokens") != "900" || got.Get("X-Ratelimit-Limit-Tokens") != "1000" {
 		t.Errorf("settled: %v", got)
 	}
@@ -219,7 +219,7 @@ func TestOvershootIsChargedAndDelaysLaterCalls(t *testing.T) {
 	ck := newClock()
 	p := compiled(t, newTestEnv(t, Deps{Now: ck.Now}), product, Entry{TokenLimit: &TokenLimit{TokensPerMinute: 1000}})
 	v, _ := admit(t, p, proxy.PhaseTokens, tokensCall("a", 100, 100))
-	v.Settle(used(100, 1400))
+	v.Hold.Settle(used(100, 1400))
 	ck.advance(53 * time.Second)
 	_, err := admit(t, p, proxy.PhaseTokens, tokensCall("a", 100, 80))
 	if err == nil || err.Msg != "Token limit of 1000 per minute reached: 180 needed, 0 left. Try again in 7 seconds." {
@@ -274,7 +274,7 @@ func TestWithoutEstimateOnlyReportedUsageCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.Settle(used(3000, 10))
+	v.Hold.Settle(used(3000, 10))
 	if _, err := admit(t, p, proxy.PhaseTokens, tokensCall("a", 1, 1)); err == nil {
 		t.Error("a used-up limit let a call pass")
 	}
@@ -290,7 +290,7 @@ func TestWhatCountsMayBeAnExpression(t *testing.T) {
 	}
 	o := used(100, 10)
 	o.Usage.Cached = 90
-	v.Settle(o)
+	v.Hold.Settle(o)
 	if got := headers(v).Get("X-Ratelimit-Remaining-Tokens"); got != "980" {
 		t.Errorf("left %s, want 980", got)
 	}
@@ -330,7 +330,7 @@ func TestWithoutUsageTheReservationIsReturned(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", o.Ending, err)
 		}
-		v.Settle(o)
+		v.Hold.Settle(o)
 	}
 }
 
@@ -344,7 +344,7 @@ func TestABudgetRefusesWhenTheMoneyIsSpent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.Settle(used(500, 450)) // 9500 millionths of 10000
+	v.Hold.Settle(used(500, 450)) // 9500 millionths of 10000
 	if _, err = admit(t, p, proxy.PhaseTokens, call); err == nil || err.Code != "budget_exceeded" {
 		t.Errorf("got %+v", err)
 	}
@@ -387,7 +387,7 @@ func TestUsageBelongsToTheWindowOfAdmission(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	late.Settle(used(5000, 5000))
+	late.Hold.Settle(used(5000, 5000))
 	if got := headers(v).Get("X-Drawbridge-Quota-Remaining-Tokens"); got != "80" {
 		t.Errorf("new window has %s left, want 80", got) // TQ-4
 	}

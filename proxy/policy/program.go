@@ -26,7 +26,7 @@ const (
 type program struct {
 	text string
 	cel  cel.Program
-	// bounded: its cost cannot depend on what a caller sends, so it runs without meter and clock.
+	// bounded: its cost is small whatever a caller sends, so it runs without meter and clock.
 	bounded bool
 }
 
@@ -114,7 +114,8 @@ func offset(text string, line, column int) int {
 	return at
 }
 
-// bounded reports whether an expression neither loops nor reads what has no small bound.
+// bounded reports whether an expression's cost is small whatever a caller sends: it reads nothing without a small bound,
+// and has no loop inside a loop.
 func bounded(tree *cel.Ast) bool {
 	native := tree.NativeRep()
 	for _, info := range native.ReferenceMap() {
@@ -123,11 +124,21 @@ func bounded(tree *cel.Ast) bool {
 			return false
 		}
 	}
-	loops := false
+	nested := false
 	ast.PostOrderVisit(native.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
-		loops = loops || e.Kind() == ast.ComprehensionKind
+		nested = nested || e.Kind() == ast.ComprehensionKind && loops(e) > 1
 	}))
-	return !loops
+	return !nested
+}
+
+// loops counts the comprehensions of an expression, itself included.
+func loops(e ast.Expr) (n int) {
+	ast.PostOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) {
+		if e.Kind() == ast.ComprehensionKind {
+			n++
+		}
+	}))
+	return n
 }
 
 // sizes bounds what variables hold, for the static estimate. What is larger runs into the meter.

@@ -22,7 +22,7 @@ func (r *reservation) refuse(refused []refusal) *proxy.Error {
 	})
 	e := worst.error(r.env.deps.Now())
 	h := http.Header{}
-	r.headers(h)
+	r.Header(h)
 	for name, values := range e.Header {
 		h[name] = values
 	}
@@ -112,14 +112,15 @@ func (l *limit) retryHeaders(e *proxy.Error, now time.Time, wait int64) {
 	e.Header.Set("Retry-After", value)
 }
 
-// headers tell the limits: each name once, from the tightest limit that has it (RL-9, RL-12, TL-14, TQ-4).
-func (r *reservation) headers(h http.Header) {
+// Header tells the limits: each name once, from the tightest limit that has it (RL-9, RL-12, TL-14, TQ-4).
+func (r *reservation) Header(h http.Header) {
 	type level struct {
 		limit *limit
 		left  int64
 	}
 	levels := make([]level, 0, len(r.wants))
-	for _, w := range r.wants {
+	for i := range r.wants {
+		w := &r.wants[i]
 		if w.limit.told {
 			levels = append(levels, level{w.limit, w.left(r.env.deps.Now())})
 		}
@@ -175,10 +176,11 @@ func (w *want) left(now time.Time) int64 {
 	return max(w.limit.most-w.counter.sum, 0)
 }
 
-// left is what the tightest limit leaves.
-func (r *reservation) left() int64 {
+// Left is what the tightest limit leaves.
+func (r *reservation) Left() int64 {
 	least, now := int64(-1), r.env.deps.Now()
-	for _, w := range r.wants {
+	for i := range r.wants {
+		w := &r.wants[i]
 		if w.limit.kind == costBudget {
 			continue
 		}

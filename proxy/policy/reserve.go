@@ -14,14 +14,29 @@ import (
 type reservation struct {
 	env   *Env
 	call  *proxy.Call
-	wants []*want
+	facts facts
+	wants []want     // never grows once held: counters point into it
 	locks []*counter // distinct, in the order in which they are locked
 
 	prompt     int64 // tokens the reservation was made for
 	completion int64
-	exact      func() int // counts the prompt, at most once; nil: prompt is exact
-	counted    bool       // an exact count was made (TL-19)
-	ended      sync.Once
+	bounded    bool // prompt is a bound, and can be counted
+	counted    bool // an exact count was made (TL-19)
+
+	counting sync.Once
+	exact    int // what counting found
+	ended    sync.Once
+
+	fewWants [few]want // room for most calls, so that a reservation is one allocation
+	fewLocks [few]*counter
+}
+
+const few = 3
+
+// count counts the prompt, at most once, from whatever goroutine needs it first.
+func (r *reservation) count() int64 {
+	r.counting.Do(func() { r.exact = r.call.Prompt.Exact() })
+	return int64(r.exact)
 }
 
 // hold is one amount at one counter. Owner: counter.mu.
@@ -44,10 +59,10 @@ func (l *limit) AdmitAll(ctx context.Context, call *proxy.Call, batch []proxy.Po
 	if err := r.reserve(ctx); err != nil {
 		return proxy.Verdict{}, err
 	}
-	for _, w := range r.wants {
-		l.env.decided(w.limit.label, "admitted")
+	for i := range r.wants {
+		l.env.decided(r.wants[i].limit.label, "admitted")
 	}
-	return proxy.Verdict{Settle: r.settle, Header: r.headers, Left: r.left}, nil
+	return proxy.Verdict{Hold: r}, nil
 }
 
 // Peek shows the counters as they are.
@@ -56,26 +71,31 @@ func (l *limit) Peek(ctx context.Context, call *proxy.Call, batch []proxy.Policy
 	if err != nil || r == nil {
 		return nil
 	}
-	return r.headers
+	return r.Header
 }
 
 // gather finds the limits that apply and their counters.
 func (e *Env) gather(ctx context.Context, call *proxy.Call, batch []proxy.Policy) (*reservation, error) {
-	r := &reservation{env: e, call: call, wants: make([]*want, 0, len(batch))}
-	f := &facts{env: e, call: call}
+	r := &reservation{env: e, call: call, facts: facts{env: e, call: call}}
+	r.wants = r.fewWants[:0]
+	if len(batch) > few {
+		r.wants = make([]want, 0, len(batch))
+	}
 	for _, p := range batch {
 		l, ok := p.(*limit)
 		if !ok {
 			continue // phases of limits hold nothing else
 		}
-		if l.ofTokens() && len(r.wants) == 0 && f.tokens == (tokens{}) {
-			f.tokens = e.estimates(call)
+		if l.ofTokens() && r.completion == 0 {
+			r.completion = e.completion(call)
+			r.prompt = int64(call.Prompt.Bound)
+			r.facts.tokens = tokens{prompt: r.prompt, completion: r.completion}
 		}
-		w, err := l.prepare(ctx, f)
+		w, applies, err := l.prepare(ctx, &r.facts)
 		if err != nil {
 			return nil, err
 		}
-		if w != nil {
+		if applies {
 			r.wants = append(r.wants, w)
 		}
 	}
@@ -83,15 +103,17 @@ func (e *Env) gather(ctx context.Context, call *proxy.Call, batch []proxy.Policy
 		return nil, nil
 	}
 	r.order()
-	r.prompt, r.completion = int64(call.Prompt.Bound), e.completion(call)
 	return r, nil
 }
 
 // order sorts the counters, so that two calls never wait for each other's locks.
 func (r *reservation) order() {
-	r.locks = make([]*counter, len(r.wants))
-	for i, w := range r.wants {
-		r.locks[i] = w.counter
+	r.locks = r.fewLocks[:0]
+	for i := range r.wants {
+		r.locks = append(r.locks, r.wants[i].counter)
+	}
+	if len(r.locks) == 1 {
+		return
 	}
 	slices.SortFunc(r.locks, func(a, b *counter) int {
 		if a.id < b.id {
@@ -119,9 +141,7 @@ func (r *reservation) unlock() {
 func (r *reservation) reserve(ctx context.Context) error {
 	tokens := r.wants[0].limit.ofTokens()
 	if tokens {
-		if r.call.Prompt.Exact != nil {
-			r.exact = sync.OnceValue(r.call.Prompt.Exact)
-		}
+		r.bounded = r.call.Prompt.Exact != nil
 		if r.wantsExact() {
 			r.countExact()
 		}
@@ -146,8 +166,8 @@ func (r *reservation) reserve(ctx context.Context) error {
 }
 
 func (r *reservation) wantsExact() bool {
-	for _, w := range r.wants {
-		if w.limit.estimate == EstimateExact {
+	for i := range r.wants {
+		if r.wants[i].limit.estimate == EstimateExact {
 			return true
 		}
 	}
@@ -155,17 +175,17 @@ func (r *reservation) wantsExact() bool {
 }
 
 func (r *reservation) countExact() {
-	if r.exact == nil {
-		return
+	if r.bounded {
+		r.prompt, r.bounded, r.counted = r.count(), false, true
 	}
-	r.prompt, r.exact, r.counted = int64(r.exact()), nil, true
 }
 
 // size says how much each limit needs: prompt and completion, and never more than the whole limit, so that a large cap
 // cannot lock a caller out (TL-8).
 func (r *reservation) size(ctx context.Context) error {
-	f := &facts{env: r.env, call: r.call}
-	for _, w := range r.wants {
+	f := &r.facts
+	for i := range r.wants {
+		w := &r.wants[i]
 		if w.limit.estimate == EstimateNone {
 			w.need = 0
 			continue
@@ -174,7 +194,7 @@ func (r *reservation) size(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if prompt > w.limit.most && r.exact != nil {
+		if prompt > w.limit.most && r.bounded {
 			r.countExact() // a refusal is never caused by a bound
 			return r.size(ctx)
 		}
@@ -204,7 +224,8 @@ func (r *reservation) attempt() (refused []refusal) {
 	r.lock()
 	defer r.unlock()
 	taken := 0
-	for _, w := range r.wants {
+	for i := range r.wants {
+		w := &r.wants[i]
 		c, l := w.counter, w.limit
 		c.advance(&l.win, now)
 		if no, ok := w.check(now); !ok {
@@ -252,10 +273,11 @@ func (w *want) check(now time.Time) (refusal, bool) {
 
 // keepBounds lists what was reserved by a bound, so that a later call can have it counted.
 func (r *reservation) keepBounds() {
-	if r.exact == nil {
+	if !r.bounded {
 		return
 	}
-	for _, w := range r.wants {
+	for i := range r.wants {
+		w := &r.wants[i]
 		if w.limit.estimate == EstimateNone || !w.limit.ofTokens() {
 			continue
 		}
@@ -270,7 +292,8 @@ func (r *reservation) keepBounds() {
 
 // giveBack undoes an attempt of which a part was refused.
 func (r *reservation) giveBack(refused []refusal) {
-	for _, w := range r.wants {
+	for i := range r.wants {
+		w := &r.wants[i]
 		if !slices.ContainsFunc(refused, func(no refusal) bool { return no.want == w }) {
 			w.counter.adjust(w.hold.stamp, w.hold.amount, 0)
 			w.hold.amount = 0
@@ -297,15 +320,12 @@ func (r *reservation) sharpen(refused []refusal) {
 
 // recount replaces this call's bounds by the exact count, at all its counters. Counting happens outside the locks.
 func (r *reservation) recount() {
-	exact := r.exact
-	if exact == nil {
-		return
-	}
-	prompt := int64(exact())
+	prompt := r.count()
 	f := &facts{env: r.env, call: r.call}
 	r.lock()
 	defer r.unlock()
-	for _, w := range r.wants {
+	for i := range r.wants {
+		w := &r.wants[i]
 		if !w.hold.bound {
 			continue
 		}
@@ -335,21 +355,23 @@ func (h *hold) drop() {
 	h.prev, h.next = nil, nil
 }
 
-// settle replaces what was reserved by what was used, once, under the stamp of admission (TL-10).
-func (r *reservation) settle(o proxy.Outcome) {
-	r.ended.Do(func() {
-		finals := make([]int64, len(r.wants))
-		for i, w := range r.wants {
-			finals[i] = r.final(w, &o)
-		}
-		r.lock()
-		for i, w := range r.wants {
-			w.hold.drop()
-			w.hold.amount = w.counter.adjust(w.hold.stamp, w.hold.amount, finals[i])
-		}
-		r.unlock()
-		r.afterwards(&o)
-	})
+// Settle replaces what was reserved by what was used, once, under the stamp of admission (TL-10).
+func (r *reservation) Settle(o proxy.Outcome) {
+	r.ended.Do(func() { r.settle(&o) })
+}
+
+func (r *reservation) settle(o *proxy.Outcome) {
+	for i := range r.wants {
+		r.wants[i].need = r.final(&r.wants[i], o)
+	}
+	r.lock()
+	for i := range r.wants {
+		w := &r.wants[i]
+		w.hold.drop()
+		w.hold.amount = w.counter.adjust(w.hold.stamp, w.hold.amount, w.need)
+	}
+	r.unlock()
+	r.afterwards(o)
 }
 
 // final is what stands after the call.
@@ -365,7 +387,7 @@ func (r *reservation) final(w *want, o *proxy.Outcome) int64 {
 	}
 	u := &o.Usage
 	used := tokens{int64(u.Input), int64(u.Output), int64(u.Cached), int64(u.Reasoning)}
-	n, err := w.limit.amount(context.Background(), &facts{env: r.env, call: r.call, tokens: used}, used, u)
+	n, err := w.limit.amount(context.Background(), &r.facts, used, u)
 	if err != nil {
 		r.env.warn(context.Background(), w.limit.label, "count", err)
 		return w.hold.amount // in doubt what was reserved stands
@@ -378,8 +400,8 @@ func (r *reservation) afterwards(o *proxy.Outcome) {
 	if o.Usage.Source == proxy.UsageProvider && o.Usage.Output > 0 && r.wants[0].limit.ofTokens() {
 		r.env.deps.Counters.learn(r.call.Model, int64(o.Usage.Output)/int64(max(r.call.Prompt.Choices, 1)))
 	}
-	for _, w := range r.wants {
-		c, l := w.counter, w.limit
+	for i := range r.wants {
+		c, l := r.wants[i].counter, r.wants[i].limit
 		if l.warnAt == 0 {
 			continue
 		}
