@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/drawbridge-mcp/drawbridge/llm/internal/jsonscan"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
 
 // answer gives the caller what came back, and settles.
@@ -78,14 +80,17 @@ func (c *completion) whole(ctx context.Context, a *proxy.Answer) error {
 		return c.broken(ctx, a, &o, err)
 	}
 	out := proxy.Outcome{Ending: proxy.EndOK, Status: http.StatusOK, Usage: c.usage(&o), Bytes: int64(len(data)), FirstByte: first}
-	if c.r.Context().Err() != nil {
+	switch {
+	case c.r.Context().Err() != nil:
 		out.Ending = proxy.EndClientGone
+	case o.failed: // some providers answer 200 with an error
+		out.Ending, out.Code = proxy.EndUpstreamError, "upstream_error"
 	}
 	if a.Cache == "miss" && c.storable(&o, data) {
 		out.Cacheable = &proxy.CacheEntry{Status: http.StatusOK, Header: http.Header{"Content-Type": a.Header["Content-Type"]},
 			Body: data, Usage: out.Usage, Created: c.h.now()}
 	}
-	a.Settle(out)
+	c.settle(a, out)
 	if c.streams() { // a provider that does not stream: the caller gets events all the same
 		return c.replayStream(a, data)
 	}
@@ -117,8 +122,20 @@ func (c *completion) usage(o *observed) proxy.Usage {
 	u := proxy.Usage{Input: c.prompt.count(ctx), Source: proxy.UsageEstimated}
 	if o != nil && len(o.text) > 0 {
 		u.Output = c.count(ctx, string(o.text))
+		u.Output += u.Output * o.more / len(o.text)
 	}
 	return u
+}
+
+// settle ends the call, and tells the request's log line what only the reader of an answer knows (operations.md §4.1).
+func (c *completion) settle(a *proxy.Answer, out proxy.Outcome) {
+	a.Settle(out)
+	line := identity.RequestFrom(c.r.Context())
+	line.Note(slog.Int("tokens_in", out.Usage.Input), slog.Int("tokens_out", out.Usage.Output),
+		slog.Int("tokens_cached", out.Usage.Cached), slog.Int64("ttft_ms", out.FirstByte.Milliseconds()))
+	if out.Code != "" {
+		line.Note(slog.String("code", out.Code))
+	}
 }
 
 // count counts generated text.
@@ -145,7 +162,7 @@ func (c *completion) broken(ctx context.Context, a *proxy.Answer, o *observed, e
 		ending = proxy.EndTimeout
 		f.status, f.code, f.msg = http.StatusGatewayTimeout, "upstream_timeout", "The model did not answer in time. Try again."
 	}
-	a.Settle(proxy.Outcome{Ending: ending, Code: f.code, Status: f.status, Usage: c.usage(o)})
+	c.settle(a, proxy.Outcome{Ending: ending, Code: f.code, Status: f.status, Usage: c.usage(o)})
 	f.header = withRoad(f.header, a)
 	return f
 }
@@ -193,7 +210,7 @@ func (c *completion) refusedUpstream(a *proxy.Answer) error {
 		data, err := c.readAnswer(a)
 		if err == nil {
 			out.Status, out.Bytes = a.Status, int64(len(data))
-			a.Settle(out)
+			c.settle(a, out)
 			c.head(a)
 			c.w.Header()["Content-Length"] = []string{strconv.Itoa(len(data))}
 			c.w.WriteHeader(a.Status)
@@ -203,7 +220,7 @@ func (c *completion) refusedUpstream(a *proxy.Answer) error {
 	}
 	f := upstreamFailure(a, c.h.now())
 	out.Code, out.Status = f.code, f.status
-	a.Settle(out)
+	c.settle(a, out)
 	f.header = withRoad(f.header, a)
 	_, _ = io.CopyN(io.Discard, a.Body, 64<<10) // a short body read to its end keeps the connection
 	return f

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -42,7 +41,6 @@ func (x *exchange) complete() error {
 	if x.model = x.granted(name); x.model == nil {
 		return unknownModel(name)
 	}
-	identity.RequestFrom(x.r.Context()).Note(slog.String("model", x.model.Name))
 	ctx, release := x.h.streams.track(x.r, x.model.Drain)
 	defer release()
 	c := &completion{exchange: x, view: view, prompt: newPrompt(x.snap.Models, x.model, view)}

@@ -43,6 +43,8 @@ func TestRequestsThatAreRefused(t *testing.T) { // ER-1, ER-4…ER-6, EP-11, EP-
 		"strange method":     {"BREW", path, "", nil, 405, "method_not_allowed", ""},
 		"unknown address":    {"POST", "/llm/v1/nothing", ask, nil, 404, "not_found", ""},
 		"root":               {"GET", "/llm/", "", nil, 404, "not_found", ""},
+		"root, bare":         {"GET", "/llm", "", nil, 404, "not_found", ""},
+		"strange version":    {"POST", "/llm/openai/deployments/gpt-4o/chat/completions?api-version=a%20b", ask, nil, 400, "invalid_api_version", "api-version"},
 		"no deployment":      {"POST", "/llm/openai/deployments//chat/completions", ask, nil, 404, "not_found", ""},
 		"models by POST":     {"POST", "/llm/v1/models", ask, nil, 405, "method_not_allowed", ""},
 		"not built":          {"POST", "/llm/v1/responses", ask, nil, 404, "not_built", ""},

@@ -43,7 +43,7 @@ func (e *events) send(raw []byte, flush bool) error {
 		return e.err
 	}
 	e.commit()
-	if now := time.Now(); e.deadline.Sub(now) < e.stalled-time.Second {
+	if now := time.Now(); e.deadline.Sub(now) < e.stalled-min(time.Second, e.stalled/2) {
 		e.deadline = now.Add(e.stalled)
 		_ = e.rc.SetWriteDeadline(e.deadline) // where there is no connection to a caller, none can stall
 	}

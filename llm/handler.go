@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -57,12 +58,14 @@ type Refusal struct {
 // Mount serves the face below g, whose prefix is /llm.
 func (h *Handler) Mount(g *echo.Group) {
 	serve := func(c echo.Context) error {
-		prefix := len(c.Path()) - len("/*")
+		prefix := len(strings.TrimSuffix(c.Path(), "/*"))
 		h.serve(c.Response(), c.Request(), c.Request().URL.EscapedPath()[prefix:])
 		return nil
 	}
-	g.Any("/*", serve)
-	g.RouteNotFound("/*", serve) // methods that Any does not know
+	for _, path := range [...]string{"", "/*"} {
+		g.Any(path, serve)
+		g.RouteNotFound(path, serve) // methods that Any does not know
+	}
 }
 
 // Cut ends the streams that still run, with the error event of a shutdown (ST-13), and cancels what they wait for. For

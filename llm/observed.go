@@ -9,7 +9,8 @@ import (
 
 // observed is what was read, on the side, of an answer: of a JSON answer at once, of a stream chunk by chunk.
 type observed struct {
-	text     []byte // generated so far, all choices: what is charged when no usage is reported (AC-2, AC-3)
+	text     []byte // generated so far, all choices, up to maxText: what is charged when no usage is reported (AC-2, AC-3)
+	more     int    // bytes generated beyond that
 	usage    proxy.Usage
 	reported bool // usage was told; the last one counts (ST-8)
 	failed   bool // an error event was seen (ST-12)
@@ -26,8 +27,11 @@ type choice struct {
 	text   []byte // content, when texts are kept
 }
 
-// maxChoices bounds what a provider can make us remember.
-const maxChoices = 256
+// Bounds of what a provider can make us remember.
+const (
+	maxChoices = 256
+	maxText    = 1 << 20
+)
 
 // part is what one chunk, or a JSON answer, says about itself.
 type part struct {
@@ -125,12 +129,12 @@ func (o *observed) delta(c *choice, raw []byte) error {
 		switch string(key) {
 		case "content":
 			from := len(o.text)
-			o.text = jsonscan.AppendText(o.text, value)
+			o.generated(value)
 			if o.keepTexts {
 				c.text = append(c.text, o.text[from:]...)
 			}
 		case "refusal", "reasoning_content", "reasoning":
-			o.text = jsonscan.AppendText(o.text, value)
+			o.generated(value)
 			o.odd = o.odd || !jsonscan.IsNull(value)
 		case "tool_calls", "function_call":
 			if !jsonscan.IsNull(value) && string(value) != "[]" {
@@ -145,6 +149,16 @@ func (o *observed) delta(c *choice, raw []byte) error {
 	})
 }
 
+// generated takes in a text. What is too long to keep whole is not stored either.
+func (o *observed) generated(raw []byte) {
+	if len(o.text)+len(raw) > maxText {
+		o.more += max(len(raw)-2, 0)
+		o.odd = true
+		return
+	}
+	o.text = jsonscan.AppendText(o.text, raw)
+}
+
 // calls takes in the names and arguments of called functions.
 func (o *observed) calls(raw []byte) error {
 	switch raw[0] {
@@ -156,7 +170,7 @@ func (o *observed) calls(raw []byte) error {
 			case "function":
 				return o.calls(value)
 			case "name", "arguments":
-				o.text = jsonscan.AppendText(o.text, value)
+				o.generated(value)
 			}
 			return nil
 		})

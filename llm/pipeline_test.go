@@ -135,3 +135,17 @@ func TestTheBuiltInModelServesTheRoad(t *testing.T) {
 		}
 	}
 }
+
+func TestOnTheRealRoadGzipIsUndone(t *testing.T) { // WF-2
+	for _, mode := range []string{ask, askStream(includeUsage)} {
+		answer := llmtest.Answer{Fault: llmtest.Gzip}
+		provider, rows := llmtest.Start(t, answer), &recorder{}
+		_, body := piped(t, rows, nil, provider.URL+"/v1").post(t, "/llm/v1/chat/completions", mode)
+		if want := strings.Join(answer.Events(true), ""); body != answer.JSON() && body != want {
+			t.Errorf("%.200q", body)
+		}
+		if row := rows.row(t); row.Usage.Output != 4 {
+			t.Errorf("row = %+v", row)
+		}
+	}
+}

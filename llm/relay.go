@@ -113,7 +113,7 @@ func (r *relay) finish(terminator []byte) {
 	if r.a.Cache == "miss" && out.Ending == proxy.EndOK && r.seen.storable(r.view.Choices()) {
 		out.Cacheable = r.assemble()
 	}
-	r.settle(out, len(terminator))
+	r.close(out, len(terminator))
 	_ = r.out.write(terminator, true)
 	r.drainBody()
 }
@@ -134,7 +134,7 @@ func (r *relay) end(ctx context.Context, err error) error {
 	switch {
 	case r.r.Context().Err() != nil, r.out.failed():
 		out.Ending, out.Code = proxy.EndClientGone, ""
-		r.settle(out, 0)
+		r.close(out, 0)
 		return nil
 	case errors.Is(err, io.EOF) && !r.seen.failed && r.seen.finished(r.view.Choices()):
 		r.finish([]byte(doneEvent))
@@ -155,16 +155,16 @@ func (r *relay) end(ctx context.Context, err error) error {
 	if r.seen.failed { // the provider has said it already (ST-12)
 		text = nil
 	}
-	r.settle(out, len(text))
+	r.close(out, len(text))
 	if text != nil {
 		_ = r.out.write(text, true)
 	}
 	return nil
 }
 
-// settle ends the call; more is what will still be sent.
-func (r *relay) settle(out proxy.Outcome, more int) {
+// close ends the call; more is what will still be sent.
+func (r *relay) close(out proxy.Outcome, more int) {
 	out.Status, out.Usage, out.FirstByte = 200, r.usage(&r.seen), r.first
 	out.Bytes = r.out.sent() + int64(more)
-	r.a.Settle(out)
+	r.settle(r.a, out)
 }

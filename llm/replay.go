@@ -17,7 +17,7 @@ const pieceBytes = 4 << 10
 // replay answers from the cache, in the mode that was asked for: what is stored is always a JSON answer (CA-9, CA-10).
 func (c *completion) replay(a *proxy.Answer) error {
 	entry := a.Entry
-	a.Settle(proxy.Outcome{Ending: proxy.EndOK, Status: http.StatusOK, Usage: proxy.Usage{Source: proxy.UsageCache}, Bytes: int64(len(entry.Body))})
+	c.settle(a, proxy.Outcome{Ending: proxy.EndOK, Status: http.StatusOK, Usage: proxy.Usage{Source: proxy.UsageCache}, Bytes: int64(len(entry.Body))})
 	if c.streams() {
 		return c.replayStream(a, entry.Body)
 	}

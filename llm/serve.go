@@ -116,6 +116,9 @@ func (x *exchange) serve() error {
 		f.header = http.Header{"Allow": {rt.method}}
 		return f
 	}
+	if !knownVersion(x.r.URL.RawQuery) {
+		return invalid(http.StatusBadRequest, "invalid_api_version", "api-version", "The api-version is not one. Leave it out, or send a date such as 2024-10-21.")
+	}
 	caller, refusal := x.h.Authenticate(x.r)
 	if refusal != nil {
 		return refusal.failure()
@@ -125,6 +128,22 @@ func (x *exchange) serve() error {
 		return x.listModels()
 	}
 	return x.complete()
+}
+
+// knownVersion reports whether the api-version of a query, when there is one, looks like one (EP-8). It goes nowhere: the
+// backend has its own.
+func knownVersion(query string) bool {
+	if !strings.Contains(query, "api-version") {
+		return true
+	}
+	values, err := url.ParseQuery(query)
+	version := values.Get("api-version")
+	if err != nil || len(version) > 32 {
+		return false
+	}
+	return !strings.ContainsFunc(version, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '-'
+	})
 }
 
 // failure renders why a caller was not let in (ER-1…ER-3).
