@@ -390,6 +390,13 @@ func TestADocumentThatNeedsApproval_21(t *testing.T) {
 	if err != nil || r.store.ClientCount() != 1 {
 		t.Fatal(stored, err)
 	}
+	r.cfg.ClientDocuments = oauth.Open // where all are welcome nobody waits
+	for name, find := range map[string]func(context.Context, string) (oauth.Client, error){"authorize": r.resolver.Client, "token": r.resolver.TokenClient} {
+		if c, err := find(t.Context(), documentID); err != nil || c.Status != oauth.Approved {
+			t.Errorf("%s in mode open: %+v, %v", name, c, err)
+		}
+	}
+	r.cfg.ClientDocuments = oauth.Approve
 	stored.Status = oauth.Approved
 	if err := r.store.PutClient(t.Context(), stored); err != nil {
 		t.Fatal(err)

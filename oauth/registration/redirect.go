@@ -1,10 +1,14 @@
 package registration
 
 import (
+	"errors"
+	"fmt"
 	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/drawbridge-mcp/drawbridge/oauth"
 )
 
 const maxURI = 2048
@@ -144,4 +148,19 @@ func IsLoopback(raw string) bool {
 func IsCustom(raw string) bool {
 	scheme, _, _ := strings.Cut(raw, ":")
 	return scheme != "https" && scheme != "http"
+}
+
+// ValidateClients reports every redirect URI of configured clients that may not be one, as "path: message" with the path
+// below `oauth`, joined: what oauth.Config.Validate cannot know.
+func ValidateClients(clients []oauth.ClientConfig) error {
+	var faults []error
+	for i, c := range clients {
+		for j, uri := range c.RedirectURIs {
+			if !ValidRedirect(uri) {
+				faults = append(faults, fmt.Errorf(
+					"clients[%d].redirect_uris[%d]: must be https, http to 127.0.0.1, [::1] or localhost, or a scheme of an application", i, j))
+			}
+		}
+	}
+	return errors.Join(faults...)
 }

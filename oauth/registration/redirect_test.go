@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/drawbridge-mcp/drawbridge/oauth"
 	"github.com/drawbridge-mcp/drawbridge/oauth/registration"
 )
 
@@ -103,6 +104,13 @@ func TestMatchRedirect_3_to_10(t *testing.T) {
 				t.Errorf("MatchRedirect(%q, %q) = %v, want %v", tc.registered, tc.asked, got, tc.want)
 			}
 		})
+	}
+}
+
+func TestRedirectURIsOfTheConfigurationAreChecked(t *testing.T) {
+	err := registration.ValidateClients([]oauth.ClientConfig{{RedirectURIs: []string{"https://a.example/cb"}}, {RedirectURIs: []string{"http://localhost/", "http://a.example/"}}})
+	if err == nil || !strings.HasPrefix(err.Error(), "clients[1].redirect_uris[1]: must be https") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("ValidateClients = %v", err)
 	}
 }
 

@@ -72,13 +72,15 @@ func (r *Resolver) TokenClient(ctx context.Context, id string) (oauth.Client, er
 		client = documentClient(id)
 	}
 	decided, err := r.Clients.Client(ctx, id)
+	known := err == nil && decided.Kind == oauth.Document
+	approve := cfg.ClientDocuments == oauth.Approve
 	switch {
-	case err == nil && decided.Kind == oauth.Document:
-		client.Status = decided.Status
-	case errors.Is(err, oauth.ErrNotFound) && cfg.ClientDocuments == oauth.Approve:
-		client.Status = oauth.Pending
 	case err != nil && !errors.Is(err, oauth.ErrNotFound):
 		return oauth.Client{}, err
+	case known && (approve || decided.Status == oauth.Blocked): // where all are welcome only a block counts
+		client.Status = decided.Status
+	case approve:
+		client.Status = oauth.Pending
 	}
 	return client, nil
 }
