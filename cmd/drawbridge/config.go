@@ -124,10 +124,34 @@ type LimitsConfig struct {
 	LLMBody int64 `yaml:"llm_body" unit:"size" default:"20MiB"`
 	// Largest JSON answer of a model's backend.
 	UpstreamBody int64 `yaml:"upstream_body" unit:"size" default:"32MiB"`
+	// Most request headers.
+	HeaderFields int `yaml:"header_fields" default:"100" available:"false"`
+	// Longest request address.
+	URIBytes int64 `yaml:"uri_bytes" unit:"size" default:"8KiB" available:"false"`
+	// Largest upload to a model.
+	LLMUpload int64 `yaml:"llm_upload" unit:"size" default:"100MiB" available:"false"`
 	// Largest form or JSON body of the OAuth endpoints.
 	OAuthBody int64 `yaml:"oauth_body" unit:"size" default:"64KiB" available:"false"`
+	// Largest body of the admin API.
+	AdminBody int64 `yaml:"admin_body" unit:"size" default:"1MiB" available:"false"`
+	// Longest access token.
+	TokenBytes int64 `yaml:"token_bytes" unit:"size" default:"16KiB" available:"false"`
 	// Open connections.
-	Connections int `yaml:"connections" default:"20000" min:"1" available:"false"`
+	Connections int `yaml:"connections" default:"20000" available:"false"`
+	// Open connections of one address.
+	ConnectionsPerIP int `yaml:"connections_per_ip" default:"2000" available:"false"`
+	// Open streams.
+	Streams int `yaml:"streams" default:"10000" available:"false"`
+	// Open streams of one caller.
+	StreamsPerCaller int `yaml:"streams_per_caller" default:"200" available:"false"`
+	// Unread bytes of one stream.
+	StreamBuffer int64 `yaml:"stream_buffer" unit:"size" default:"256KiB" available:"false"`
+	// Requests served at once.
+	RequestsInFlight int `yaml:"requests_in_flight" default:"4096" available:"false"`
+	// Memory above which new calls are refused.
+	Memory int64 `yaml:"memory" unit:"size" available:"false"`
+	// How long a backend may take for its response headers.
+	UpstreamHeader time.Duration `yaml:"upstream_header" available:"false"`
 	// How long calls in flight may finish after a stop signal.
 	Drain time.Duration `yaml:"drain" default:"20s" zero:"off"`
 	// How long readiness is withdrawn before the listener closes.

@@ -76,8 +76,8 @@ func (v *validator) room(path string, err error) {
 
 func (v *validator) addresses() {
 	c := v.cfg
-	if c.PublicURL == "" && !v.pos.Faulty("listen") {
-		v.fault("public_url", "is required unless listen is a loopback address with a port")
+	if c.PublicURL == "" && !v.pos.Faulty("listen") && !v.loopback() {
+		v.fault("public_url", "is required unless listen is a loopback address")
 	}
 	for i, h := range c.AllowedHosts {
 		if u, err := url.Parse("http://" + h); err != nil || u.Host != h || h == "" {
@@ -138,7 +138,13 @@ func (v *validator) signIn() {
 	}
 }
 
+// loopback reports whether people reach the gateway on this computer only. Without a public_url it is http and the listen
+// address, of which a port 0 is known only once it is open.
 func (v *validator) loopback() bool {
+	if v.cfg.PublicURL == "" {
+		host, _, err := net.SplitHostPort(v.cfg.Listen)
+		return err == nil && strictyaml.Loopback(host)
+	}
 	u, err := url.Parse(v.cfg.PublicURL)
 	return err == nil && strictyaml.Loopback(u.Hostname())
 }

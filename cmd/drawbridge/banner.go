@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/drawbridge-mcp/drawbridge/openapi"
+)
+
+const shownSkipped = 10
+
+// banner prints what a person needs next (CONTRACT §2).
+func (t *trial) banner(g *gateway) {
+	s := g.snapshot()
+	base, doc := s.cfg.PublicURL, s.documents[t.name]
+	link := newConnection(base, t.name, doc.Title, "")
+	w := t.p.out
+	fmt.Fprintf(w, "\n  Drawbridge is serving %s\n\n", doc.Title)
+	line := func(label, text string) { fmt.Fprintf(w, "  %-15s %s\n", label, text) }
+	line("MCP", resourceOf(base, t.name))
+	line("", fmt.Sprintf("%s of %s", count(len(doc.Tools), "tool"), count(doc.Operations, "operation")))
+	printSkipped(w, doc)
+	if doc.RelativeServer != "" && s.cfg.APIs[0].Backend == "" {
+		line("", fmt.Sprintf("the document's server %q has no host, so calls go nowhere: add --backend https://…", doc.RelativeServer))
+	}
+	line("VS Code", link.vscodeLink())
+	line("Claude Code", link.claudeCommand())
+	line("Console", base+"/admin")
+	line("LLM base URL", base+"/llm/v1")
+	line("LLM key", t.key)
+	fmt.Fprintf(w, "\n  Sign-in is for development: pick alice (an administrator) or bob. Everything is in memory; Ctrl-C ends it.\n")
+	fmt.Fprintf(w, "\n  Next, in another terminal:\n\n    %s\n\n", t.nextCommand(base, doc))
+}
+
+func printSkipped(w io.Writer, doc *openapi.Document) {
+	for i, k := range doc.Skipped {
+		if i == shownSkipped {
+			fmt.Fprintf(w, "  %-15s … and %d more; drawbridge import lists them\n", "", len(doc.Skipped)-i)
+			return
+		}
+		fmt.Fprintf(w, "  %-15s skipped: %s %s: %s\n", "", k.Method, k.Path, k.Reason)
+	}
+}
+
+// nextCommand is a call that works as typed: a tool that reads and needs no arguments, else the first.
+func (t *trial) nextCommand(base string, doc *openapi.Document) string {
+	tool, arguments := doc.Tools[0], ""
+	if t.spec == "" {
+		tool, arguments = doc.Tool("listOrders"), " limit=3"
+	} else {
+		for _, c := range doc.Tools {
+			if c.Annotations.ReadOnly && !strings.Contains(string(c.InputSchema), `"required"`) {
+				tool = c
+				break
+			}
+		}
+	}
+	command := fmt.Sprintf("%s call %s %s%s", ownName(), t.name, tool.Name, arguments)
+	if base != "http://127.0.0.1:8080" {
+		command += " --url " + base
+	}
+	return command
+}
+
+// ownName is how this program can be called again from the same folder.
+func ownName() string {
+	self, err := os.Executable()
+	if err != nil {
+		return "drawbridge"
+	}
+	if strings.Contains(filepath.ToSlash(self), "/go-build") { // go run
+		return "go run ./cmd/drawbridge"
+	}
+	if found, err := exec.LookPath("drawbridge"); err == nil && sameFile(found, self) {
+		return "drawbridge"
+	}
+	if strings.ContainsRune(os.Args[0], filepath.Separator) {
+		return os.Args[0]
+	}
+	return self
+}
+
+func sameFile(a, b string) bool {
+	x, err1 := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(x, y)
+}
+
+// openBrowser asks the desktop to show an address of ours.
+func openBrowser(address string) error {
+	name, args := "xdg-open", []string{address}
+	switch runtime.GOOS {
+	case "darwin":
+		name = "open"
+	case "windows":
+		name, args = "rundll32", []string{"url.dll,FileProtocolHandler", address}
+	}
+	return exec.Command(name, args...).Start()
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/drawbridge-mcp/drawbridge/cmd/internal/telemetry"
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
+)
+
+const (
+	maxFields = 100     // header fields of a request (operations.md §14)
+	maxURI    = 8 << 10 // bytes of path and query
+	maxQuery  = 16 << 10
+)
+
+// listen opens a listener and says plainly why it cannot.
+func listen(ctx context.Context, key, address string) (net.Listener, error) {
+	network := "tcp"
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		network, address = "unix", path
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, network, address)
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, failed("%s %s: address already in use", key, address)
+	case errors.Is(err, os.ErrPermission):
+		return nil, failed("%s %s: not permitted", key, address)
+	default:
+		var op *net.OpError
+		if errors.As(err, &op) {
+			err = op.Err
+		}
+		return nil, failed("%s %s: %w", key, address, err)
+	}
+}
+
+// newServer is an HTTP server with the limits of operations.md §14. There is no write timeout: streams are long.
+func newServer(cfg *Config, h http.Handler) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(cfg.TLS.Certificate.Source != "")
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: cfg.Limits.HeaderTimeout, IdleTimeout: cfg.Limits.IdleTimeout, MaxHeaderBytes: int(cfg.Limits.HeaderBytes),
+		Protocols: protocols, ErrorLog: nil,
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 100, MaxReceiveBufferPerStream: 64 << 10, MaxReceiveBufferPerConnection: 1 << 20},
+	}
+}
+
+// guard refuses requests whose shape no route expects, before routing: too many fields, too long an address, a path that
+// could be read in two ways; and gives the body a deadline of its own.
+func (g *gateway) guard(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		switch {
+		case g.draining.Load() && !strings.HasSuffix(r.URL.Path, "z"):
+			c.Response().Header().Set("Connection", "close")
+			c.Response().Header().Set("Retry-After", "1")
+			return echo.NewHTTPError(http.StatusServiceUnavailable, "the gateway is restarting")
+		case len(r.Header) > maxFields:
+			c.Response().Header().Set("Connection", "close")
+			return echo.NewHTTPError(http.StatusRequestHeaderFieldsTooLarge, "too many header fields")
+		case len(r.URL.EscapedPath()) > maxURI || len(r.URL.RawQuery) > maxQuery:
+			return echo.NewHTTPError(http.StatusRequestURITooLong, "the address is too long")
+		case ambiguous(r.URL):
+			return echo.NewHTTPError(http.StatusBadRequest, "the path can be read in two ways")
+		}
+		if r.ContentLength != 0 {
+			r.Body = &timedBody{ReadCloser: r.Body, control: http.NewResponseController(c.Response()), limit: g.snapshot().cfg.Limits.BodyTimeout}
+		}
+		return next(c)
+	}
+}
+
+// ambiguous reports a path that two parsers could read differently: empty or dot segments, encoded dots, slashes,
+// backslashes and NUL (operations.md §14).
+func ambiguous(u *url.URL) bool {
+	p := strings.ToLower(u.EscapedPath())
+	for _, bad := range []string{"//", "/./", "/../", "%2e", "%5c", "%00", "\\"} {
+		if strings.Contains(p, bad) {
+			return true
+		}
+	}
+	return strings.HasSuffix(p, "/.") || strings.HasSuffix(p, "/..")
+}
+
+// timedBody ends a body that takes too long. The deadline starts at the first read and is lifted at the end of the body,
+// so that the stream that may follow as an answer has all the time it needs.
+type timedBody struct {
+	io.ReadCloser
+	control *http.ResponseController
+	limit   time.Duration
+	started bool
+}
+
+func (b *timedBody) Read(p []byte) (int, error) {
+	if !b.started && b.limit > 0 {
+		b.started = true
+		_ = b.control.SetReadDeadline(time.Now().Add(b.limit)) // not every writer has one; then the header timeout is all there is
+	}
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.lift()
+	}
+	return n, err
+}
+
+func (b *timedBody) Close() error {
+	b.lift()
+	return b.ReadCloser.Close()
+}
+
+func (b *timedBody) lift() {
+	if b.started && b.limit > 0 {
+		b.limit = 0
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
+}
+
+// hostsOf says which Host a request may carry.
+func hostsOf(cfg *Config, listener string) telemetry.Hosts {
+	h := telemetry.Hosts{Listener: listener}
+	add := func(host string) { h.Allowed = append(h.Allowed, strings.ToLower(host)) }
+	if u, err := url.Parse(cfg.PublicURL); err == nil {
+		add(u.Host)
+		h.AnyPort = loopbackHost(u.Hostname())
+	}
+	for _, a := range cfg.AllowedHosts {
+		add(a)
+	}
+	if host, port, err := net.SplitHostPort(listener); err == nil && loopbackHost(host) {
+		add(net.JoinHostPort("localhost", port))
+		add(net.JoinHostPort("127.0.0.1", port))
+		add(net.JoinHostPort("::1", port))
+	}
+	return h
+}
+
+// renderError is the one place where errors of the router and the pages without a shape of their own become answers.
+func (g *gateway) renderError(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	status, text := http.StatusInternalServerError, "internal error"
+	var he *echo.HTTPError
+	if errors.As(err, &he) {
+		status, text = he.Code, fmt.Sprint(he.Message)
+	} else {
+		g.log.Error("request failed", "request_id", identity.RequestID(c.Request().Context()), "error", err)
+	}
+	head := c.Response().Header()
+	head.Set("Cache-Control", "no-store")
+	head.Set("X-Content-Type-Options", "nosniff")
+	_ = c.JSON(status, map[string]string{"error": strings.ToLower(strings.ReplaceAll(http.StatusText(status), " ", "_")), "error_description": text})
+}
+
+// certificate reads the files of tls again when they changed, so that renewed ones need no restart.
+func certificate(cfg *Config, dir string) (*tls.Config, error) {
+	paths := [2]string{strings.TrimPrefix(cfg.TLS.Certificate.Source, "file:"), strings.TrimPrefix(cfg.TLS.Key.Source, "file:")}
+	first, err := tls.X509KeyPair([]byte(cfg.TLS.Certificate.Reveal()), []byte(cfg.TLS.Key.Reveal()))
+	if err != nil {
+		return nil, usage("tls: %w", err)
+	}
+	var current atomic.Pointer[tls.Certificate]
+	current.Store(&first)
+	var checked atomic.Int64
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			now := time.Now().Unix()
+			if last := checked.Load(); now-last > 10 && checked.CompareAndSwap(last, now) {
+				if next, err := tls.LoadX509KeyPair(pathFrom(dir, paths[0]), pathFrom(dir, paths[1])); err == nil {
+					current.Store(&next)
+				}
+			}
+			return current.Load(), nil
+		},
+	}, nil
+}
