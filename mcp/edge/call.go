@@ -23,6 +23,7 @@ type reply struct {
 	mu      sync.Mutex
 	decided bool // the form of the answer is: a stream, or JSON being written
 	queue   *queue
+	tape    *tape         // of a legacy stream; nil on modern ones
 	done    chan struct{} // closed when the writer has ended
 }
 
@@ -75,8 +76,16 @@ func (a *reply) notify(message json.RawMessage, progress bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.queue != nil {
-		a.queue.put(event{kind, message})
+		a.put(event{kind: kind, data: message})
 	}
+}
+
+// put sends an event on a stream that was started; a legacy one is kept for a client that comes back (E7).
+func (a *reply) put(e event) {
+	if a.tape != nil {
+		e = a.x.tapes.add(a.tape, e)
+	}
+	a.queue.put(e)
 }
 
 // stream turns the answer into an event stream, unless its form is decided.
@@ -87,6 +96,9 @@ func (a *reply) stream() {
 		return
 	}
 	a.decided, a.queue, a.done = true, newQueue(), make(chan struct{})
+	if a.x.session != "" {
+		a.tape = a.x.tapes.start(a.x.session)
+	}
 	a.x.eraHeader()
 	s := newWriter(a.x.w, a.queue)
 	s.alive = a.x.touch
@@ -117,7 +129,10 @@ func (a *reply) finish(result json.RawMessage, err error) {
 	cancelled := errors.Is(context.Cause(a.ctx), errCancelled)
 	if streaming {
 		if !cancelled {
-			a.queue.put(event{answerEvent, a.x.answerBody(result, err)})
+			a.put(event{kind: answerEvent, data: a.x.answerBody(result, err)})
+		}
+		if a.tape != nil {
+			a.x.tapes.end(a.tape)
 		}
 		a.queue.close()
 		<-a.done

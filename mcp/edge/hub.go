@@ -26,6 +26,7 @@ type listener struct {
 
 	mu   sync.Mutex
 	view string // what the client was last told of
+	told int    // changes
 }
 
 func (b *hub) init() {
@@ -128,9 +129,20 @@ func (h *Handler) check(l *listener) {
 		return
 	}
 	l.view = view
-	if l.changes != nil {
-		l.queue.put(event{changeEvent, l.changes})
+	l.tell()
+}
+
+// tell sends list_changed. The id on a GET stream names the view, so that a client that returns with it is up to date.
+func (l *listener) tell() {
+	if l.changes == nil {
+		return
 	}
+	e := event{kind: changeEvent, data: l.changes}
+	if l.x.session != "" {
+		e.id = changesID(l.view, l.told)
+	}
+	l.told++
+	l.queue.put(e)
 }
 
 func (h *Handler) endGrant(grant string) {

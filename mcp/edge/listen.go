@@ -23,6 +23,10 @@ func (x *exchange) get() {
 		x.fail(err)
 		return
 	}
+	if id := x.r.Header.Get(lastEventID); id != "" && !strings.HasPrefix(id, changesPrefix) {
+		x.resume(id)
+		return
+	}
 	x.serveListener(nil, []byte(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`), nil)
 }
 
@@ -66,7 +70,7 @@ func (x *exchange) serveListener(first, changes, last []byte) {
 		changes: changes, view: x.server.View(x.caller),
 	}
 	if first != nil {
-		l.queue.put(event{answerEvent, first})
+		l.queue.put(event{kind: answerEvent, data: first})
 	}
 	if !x.hub.add(l, x.limits.ListensPerCaller) {
 		x.fail(&Error{Code: CodeServer, Status: http.StatusServiceUnavailable, Msg: "the gateway is stopping; try again",
@@ -74,6 +78,9 @@ func (x *exchange) serveListener(first, changes, last []byte) {
 		return
 	}
 	defer x.hub.remove(l)
+	if x.session != "" && missed(x.r.Header, l.view) {
+		l.tell()
+	}
 	// The snapshot may have been swapped between the look at the view and the registration.
 	x.h.check(l)
 	x.eraHeader()
@@ -82,7 +89,7 @@ func (x *exchange) serveListener(first, changes, last []byte) {
 	s.open()
 	s.run(ctx)
 	if last != nil && x.r.Context().Err() == nil {
-		_ = s.write([]event{{answerEvent, last}})
+		_ = s.write([]event{{kind: answerEvent, data: last}})
 	}
 }
 

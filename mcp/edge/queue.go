@@ -23,6 +23,7 @@ const (
 type event struct {
 	kind eventKind
 	data []byte
+	id   string // of the event on a legacy stream; "" on modern ones
 }
 
 // queue holds the events of one stream between those who make them and the one goroutine that writes them. Order is the
@@ -69,7 +70,7 @@ func (q *queue) collapse(e event) bool {
 			continue
 		}
 		q.bytes += len(e.data) - len(old.data)
-		old.data = e.data
+		old.data, old.id = e.data, e.id
 		return true
 	}
 	return false

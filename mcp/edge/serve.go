@@ -18,6 +18,7 @@ type state struct {
 	log      *slog.Logger
 	now      func() time.Time
 	calls    calls
+	tapes    tapes
 	hub      hub
 }
 
@@ -48,6 +49,7 @@ func (h *Handler) init() *state {
 			s.now = time.Now
 		}
 		s.calls.init()
+		s.tapes.init()
 		s.hub.init()
 	})
 	return &h.edge

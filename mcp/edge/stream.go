@@ -73,7 +73,11 @@ func (s *writer) run(ctx context.Context) {
 func (s *writer) write(events []event) error {
 	var b bytes.Buffer
 	for _, e := range events {
-		b.WriteString("event: message\ndata: ")
+		b.WriteString("event: message\n")
+		if e.id != "" {
+			b.WriteString("id: " + e.id + "\n") // E2
+		}
+		b.WriteString("data: ")
 		start := b.Len()
 		b.Write(e.data)
 		for i, c := range b.Bytes()[start:] {

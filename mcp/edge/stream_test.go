@@ -377,7 +377,7 @@ func TestGETStreamsOfASession(t *testing.T) { // E8, L4, S4, A5
 			s.set("v2")
 			h.Changed()
 			synctest.Wait()
-			if want := "event: message\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n"; w.text() != want {
+			if want := "event: message\nid: " + changesID("v2", 0) + "\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n"; w.text() != want {
 				t.Errorf("got %q", w.text())
 			}
 			h.Close()
@@ -528,16 +528,16 @@ func TestSessionsAreCapped(t *testing.T) { // S8
 func TestAFullQueueKeepsAnswersAndCountsWhatItDrops(t *testing.T) { // E5
 	q := newQueue()
 	for range 10 {
-		q.put(event{progressEvent, []byte("p")})
-		q.put(event{changeEvent, []byte("c")})
+		q.put(event{kind: progressEvent, data: []byte("p")})
+		q.put(event{kind: changeEvent, data: []byte("c")})
 	}
 	if events, _ := q.take(); len(events) != 2 {
 		t.Errorf("%d events, want one progress and one change", len(events))
 	}
 	for range queueEvents + 5 {
-		q.put(event{plainEvent, []byte("n")})
+		q.put(event{kind: plainEvent, data: []byte("n")})
 	}
-	q.put(event{answerEvent, []byte("a")})
+	q.put(event{kind: answerEvent, data: []byte("a")})
 	q.close()
 	events, more := q.take()
 	if len(events) != queueEvents+1 || string(events[queueEvents].data) != "a" || more {
