@@ -77,7 +77,7 @@ func (g *Guard) fetch(ctx context.Context, rawURL string, l Limits) (*Response, 
 		}
 		_ = resp.Body.Close()
 		if redirects >= l.Redirects {
-			return nil, errors.New("too many redirects")
+			return nil, fmt.Errorf("too many redirects: %w", statusError(resp.StatusCode))
 		}
 		if u, err = g.redirect(u, resp.Header.Get("Location")); err != nil {
 			return nil, err
@@ -133,7 +133,7 @@ func (g *Guard) read(resp *http.Response, u *url.URL, l Limits) (*Response, erro
 	case resp.StatusCode == http.StatusNotModified && conditional(l.Header):
 		return out, nil
 	case resp.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("status %d", resp.StatusCode)
+		return nil, statusError(resp.StatusCode)
 	case !l.accepts(resp.Header.Get("Content-Type")):
 		return nil, errors.New("content type is not accepted")
 	}
@@ -147,6 +147,13 @@ func (g *Guard) read(resp *http.Response, u *url.URL, l Limits) (*Response, erro
 	out.Body = body
 	return out, nil
 }
+
+// statusError is an answer with another status than 200. By StatusCode, found with errors.As, a cache of documents tells
+// a server that is down from a document that is gone.
+type statusError int
+
+func (e statusError) Error() string   { return fmt.Sprintf("status %d", int(e)) }
+func (e statusError) StatusCode() int { return int(e) }
 
 func (l Limits) accepts(contentType string) bool {
 	if len(l.ContentTypes) == 0 {
