@@ -38,23 +38,10 @@ type Options struct {
 // the server. Exactly one of the results is nil.
 func (a *Authenticator) Authenticate(r *http.Request, resource string, o Options) (*identity.Caller, *Refusal) {
 	caller, refusal := a.identify(r, resource, o)
-	if facts := identity.RequestFrom(r.Context()); facts != nil {
-		if refusal != nil {
-			facts.Note(slog.String("decision", refusal.Code), slog.String("error", refusal.Error()))
-		} else {
-			facts.Note(noted(caller)...)
-		}
+	if refusal != nil { // whom it let in the face notes, beside what it was called for
+		identity.RequestFrom(r.Context()).Note(slog.String("decision", refusal.Code), slog.String("error", refusal.Error()))
 	}
 	return caller, refusal
-}
-
-// noted is what the request's one log line says of a caller: ids, never names.
-func noted(c *identity.Caller) []slog.Attr {
-	kind := slog.String("kind", string(c.Kind))
-	if c.Kind == identity.Key {
-		return []slog.Attr{kind, slog.String("subscription", c.Subscription.ID), slog.String("product", c.Subscription.Product)}
-	}
-	return []slog.Attr{kind, slog.String("caller", c.Subject), slog.String("client_id", c.ClientID), slog.String("tenant", c.Tenant)}
 }
 
 func (a *Authenticator) identify(r *http.Request, resource string, o Options) (*identity.Caller, *Refusal) {
