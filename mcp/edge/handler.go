@@ -35,12 +35,19 @@ type Handler struct {
 	edge  state
 }
 
-// Mount puts the handler's routes on g: /mcp/:server in every method. A slash at the end is another address (404).
+// Mount puts the handler's routes on g: /mcp/:server in every method. A slash at the end is another address (404), and
+// so are those of the transport of 2024-11-05, which say where to go instead.
 func (h *Handler) Mount(g *echo.Group) {
 	g.Any("/mcp/:server", func(c echo.Context) error {
 		h.ServeServer(c.Response(), c.Request(), c.Param("server"))
 		return nil
 	})
+	for _, old := range []string{"sse", "message"} {
+		g.Any("/mcp/:server/"+old, func(c echo.Context) error {
+			h.serveOld(c.Response(), c.Request(), c.Param("server"))
+			return nil
+		})
+	}
 }
 
 // ServeHTTP serves requests whose path is /mcp/{server}, for use without a router.

@@ -14,7 +14,7 @@ type hub struct {
 	closed   bool                      // stopping: no new ones
 }
 
-type callerKey struct{ server, owner, client string }
+type callerKey struct{ server, owner string }
 
 // listener is one open stream.
 type listener struct {

@@ -64,9 +64,9 @@ func (x *exchange) listen() {
 func (x *exchange) serveListener(first, changes, last []byte) {
 	ctx, cancel := context.WithTimeout(x.r.Context(), x.streamTime())
 	defer cancel()
-	owner, client := ownerOf(x.caller)
+	owner, _ := ownerOf(x.caller)
 	l := &listener{
-		x: x, key: callerKey{strings.Clone(x.name), owner, client}, queue: newQueue(), end: cancel,
+		x: x, key: callerKey{x.name, owner}, queue: newQueue(), end: cancel,
 		changes: changes, view: x.server.View(x.caller),
 	}
 	if first != nil {

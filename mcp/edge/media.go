@@ -121,8 +121,10 @@ func (x *exchange) readBody() ([]byte, error) {
 // tooLarge reads on for a moment and throws it away: a client that is still sending would else see a broken connection
 // in place of the answer.
 func (x *exchange) tooLarge() error {
-	_ = http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(2 * time.Second))
-	_, _ = io.CopyN(io.Discard, x.r.Body, 4*x.limits.MCPBody)
+	if x.r.Header.Get("Expect") == "" { // who asks first has sent nothing yet
+		_ = http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(2 * time.Second))
+		_, _ = io.CopyN(io.Discard, x.r.Body, 4*x.limits.MCPBody)
+	}
 	x.w.Header().Set("Connection", "close")
 	return refuse(http.StatusRequestEntityTooLarge, CodeInvalidRequest, "the request is larger than %s", size(x.limits.MCPBody))
 }

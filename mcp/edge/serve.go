@@ -97,6 +97,18 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string) {
 	}
 }
 
+// serveOld refuses the HTTP+SSE transport of 2024-11-05, with or without a token.
+func (h *Handler) serveOld(w http.ResponseWriter, r *http.Request, name string) {
+	s := h.init()
+	x := &exchange{h: h, state: s, settings: s.current.Load(), w: w, r: r, name: name}
+	x.commonHeaders()
+	err := x.checkOrigin()
+	if err == nil {
+		err = refuse(http.StatusNotFound, CodeInvalidRequest, "HTTP+SSE of 2024-11-05 is not served; connect to /mcp/%s by streamable HTTP", clip(name))
+	}
+	x.fail(err)
+}
+
 // admit runs rows 3 to 6 of mcp.md §3: they hold for every method.
 func (x *exchange) admit() error {
 	if err := x.checkOrigin(); err != nil { // row 3

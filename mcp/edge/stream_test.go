@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/labstack/echo/v4"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
@@ -567,5 +570,55 @@ func TestAReloadChangesOriginsAndLimits(t *testing.T) {
 	h.Configure("http://127.0.0.1:8080", []string{"https://app.example"}, Limits{MCPBody: 10})
 	if got := ask(); got != http.StatusRequestEntityTooLarge {
 		t.Errorf("with a small limit: %d", got)
+	}
+}
+
+// timed is a wire that knows its write deadline.
+type timed struct {
+	wire
+	deadlines []time.Time
+}
+
+func (w *timed) SetWriteDeadline(t time.Time) error {
+	w.deadlines = append(w.deadlines, t)
+	return nil
+}
+
+func TestEveryWriteHasADeadlineAndTheConnectionIsLeftWithoutOne(t *testing.T) { // E5, E11
+	synctest.Test(t, func(t *testing.T) {
+		h := newHandler(t, &server{handle: answerAfter(time.Minute)}, nil)
+		w := &timed{wire: wire{head: http.Header{}}}
+		start := time.Now()
+		h.ServeHTTP(w, modernRequest("x", ""))
+		last := len(w.deadlines) - 1
+		if last < 4 || !w.deadlines[last].IsZero() {
+			t.Fatalf("deadlines: %v", w.deadlines)
+		}
+		for i, d := range w.deadlines[:last] {
+			at := start.Add(answerWithin + time.Duration(i+1)*pingEvery) // three pings, then the answer
+			if i == last-1 {
+				at = start.Add(time.Minute)
+			}
+			if got := d.Sub(at); got != readerWithin {
+				t.Errorf("write %d: deadline %v after it, want %v", i, got, readerWithin)
+			}
+		}
+	})
+}
+
+func TestTheOldTransportSaysWhereToGo(t *testing.T) { // §8 is not served
+	h := newHandler(t, &server{}, nil)
+	e := echo.New()
+	h.Mount(e.Group(""))
+	for path, want := range map[string]int{"/mcp/s/sse": 404, "/mcp/s/message": 404, "/mcp/s/": 404, "/mcp/s": 405} {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("GET %s = %d, want %d", path, w.Code, want)
+		}
+		if strings.HasSuffix(path, "sse") && !strings.Contains(w.Body.String(), "connect to /mcp/s by streamable HTTP") {
+			t.Errorf("GET %s: %s", path, w.Body)
+		}
 	}
 }
