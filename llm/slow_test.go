@@ -19,7 +19,7 @@ func (e endless) Read(p []byte) (int, error) { return copy(p, e.text), nil }
 func TestACallerWhoTakesNothingIsCut(t *testing.T) { // ST-3
 	g := newGateway(t)
 	g.Limits.Stalled = 200 * time.Millisecond
-	event := "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" + strings.Repeat("x", 8000) + "\"}}]}\n\n"
+	event := ": " + strings.Repeat("x", 7000) + "\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}\n\n"
 	g.road.wrap = func(io.ReadCloser) io.ReadCloser { return io.NopCloser(endless{event}) }
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(g.URL, "http://"))
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"math/bits"
 	"unicode/utf8"
 )
 
@@ -30,70 +29,76 @@ const (
 )
 
 const (
-	ones   = 0x0101010101010101
 	highs  = 0x8080808080808080
-	quotes = '"' * ones
-	slants = '\\' * ones
-	spaces = ' ' * ones
+	spaces = 0x2020202020202020
 )
 
-// special marks, in the high bit of each byte of x, quotes, backslashes and control characters. The lowest mark is
-// always right; higher ones may be carries of it.
-func special(x uint64) uint64 {
-	q, b := x^quotes, x^slants
-	return ((x-spaces)&^x | (q-ones)&^q | (b-ones)&^b) & highs
-}
+// short is how long a string is read byte by byte: most names and roles are not longer.
+const short = 16
 
 // String reads the string that begins at data[at] == '"' and returns the position behind its closing quote, and whether
 // it holds escapes.
 func String(data []byte, at int) (end int, escaped bool, err error) {
-	i := at + 1
-	var seen uint64 // every byte of the string, or-ed: the high bits tell whether any is not ASCII
-	for {
-		for i+16 <= len(data) {
-			x := binary.LittleEndian.Uint64(data[i:])
-			y := binary.LittleEndian.Uint64(data[i+8:])
-			if m := special(x); m != 0 {
-				n := bits.TrailingZeros64(m) &^ 7
-				seen |= x & (1<<n - 1)
-				i += n >> 3
-				goto found
-			}
-			seen |= x
-			if m := special(y); m != 0 {
-				n := bits.TrailingZeros64(m) &^ 7
-				seen |= y & (1<<n - 1)
-				i += 8 + n>>3
-				goto found
-			}
-			seen |= y
-			i += 16
-		}
-		for i < len(data) && data[i] != '"' && data[i] != '\\' && data[i] >= ' ' {
-			seen |= uint64(data[i])
-			i++
-		}
-		if i >= len(data) {
-			return 0, false, ErrSyntax
-		}
-	found:
-		switch data[i] {
-		case '"':
-			if seen&highs != 0 && !utf8.Valid(data[at+1:i]) {
-				return 0, false, ErrSyntax
-			}
-			return i + 1, escaped, nil
-		case '\\':
-			escaped = true
-			n := escape(data[i:])
-			if n == 0 {
-				return 0, false, ErrSyntax
-			}
-			i += n
-		default:
-			return 0, false, ErrSyntax // a bare control character
+	for i := at + 1; i < len(data) && i <= at+short; i++ {
+		switch c := data[i]; {
+		case c == '"':
+			return i + 1, false, nil
+		case c == '\\' || c < ' ' || c >= utf8.RuneSelf:
+			return longString(data, at)
 		}
 	}
+	return longString(data, at)
+}
+
+// longString searches for quotes and backslashes, which processors do fast, and looks at all bytes once at the end.
+func longString(data []byte, at int) (end int, escaped bool, err error) {
+	i := at + 1
+	quote := i
+	for {
+		if quote <= i { // the one found before was escaped, or none was searched yet
+			n := bytes.IndexByte(data[i:], '"')
+			if n < 0 {
+				return 0, false, ErrSyntax
+			}
+			quote = i + n
+		}
+		n := bytes.IndexByte(data[i:quote], '\\')
+		if n < 0 {
+			break
+		}
+		escaped = true
+		i += n
+		if n = escape(data[i:]); n == 0 {
+			return 0, false, ErrSyntax
+		}
+		if i += n; quote < i {
+			quote = i - 1
+		}
+	}
+	if !plain(data[at+1 : quote]) {
+		return 0, false, ErrSyntax
+	}
+	return quote + 1, escaped, nil
+}
+
+// plain reports whether text is UTF-8 without control characters.
+func plain(text []byte) bool {
+	var low, high uint64 // in the high bit of each byte: control characters, bytes that are not ASCII
+	rest := text
+	for len(rest) >= 32 {
+		a, b := binary.LittleEndian.Uint64(rest), binary.LittleEndian.Uint64(rest[8:])
+		c, d := binary.LittleEndian.Uint64(rest[16:]), binary.LittleEndian.Uint64(rest[24:])
+		low |= (a-spaces)&^a | (b-spaces)&^b | (c-spaces)&^c | (d-spaces)&^d // only a control character borrows
+		high |= a | b | c | d
+		rest = rest[32:]
+	}
+	for _, c := range rest {
+		if c < ' ' {
+			return false
+		}
+		high |= uint64(c)
+	}
+	return low&highs == 0 && (high&highs == 0 || utf8.Valid(text))
 }
 
 // escape returns the length of the escape sequence that data begins with, 0 when it is none.
