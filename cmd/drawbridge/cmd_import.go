@@ -60,7 +60,7 @@ func newImportCommand(p *program) *cobra.Command {
 				}
 			}
 			if problem != nil {
-				return &exitError{exitFailed, problem}
+				return failed("%s", importFault(shown(args[0]), problem))
 			}
 			if len(doc.Tools) == 0 {
 				return failed("no operation became a tool")

@@ -55,15 +55,15 @@ func get(ctx context.Context, client *http.Client, u *url.URL) ([]byte, error) {
 	req.Header.Set("User-Agent", "drawbridge/"+version)
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("fetch %s: %w", shown(u), cause(err))
+		return nil, fmt.Errorf("cannot be fetched: %w", cause(err))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("fetch %s: the server answered %s", shown(u), resp.Status)
+		return nil, fmt.Errorf("cannot be fetched: the server answered %s", resp.Status)
 	}
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
 	if err != nil {
-		return nil, fmt.Errorf("fetch %s: %w", shown(u), cause(err))
+		return nil, fmt.Errorf("cannot be fetched: %w", cause(err))
 	}
 	if len(data) > maxDocument {
 		return nil, errors.New("document is larger than 64MiB")
@@ -112,5 +112,11 @@ func referenceFetcher(root string, fetch fetcher, e EgressConfig) fetcher {
 	}
 }
 
-// shown is a URL as errors name it: a query may hold a token.
-func shown(u *url.URL) string { return u.Scheme + "://" + u.Host + u.EscapedPath() }
+// shown is a SPEC as errors name it: a URL's user and query may hold a secret.
+func shown(spec string) string {
+	u, err := url.Parse(spec)
+	if err != nil || !isURL(spec) {
+		return spec
+	}
+	return u.Scheme + "://" + u.Host + u.EscapedPath()
+}

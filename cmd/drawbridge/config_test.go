@@ -67,7 +67,7 @@ func TestEachMistakeIsToldAtItsPlace(t *testing.T) { // C3, C4, C11–C13, §1.2
 			[]string{`c.yaml:1:13: public_url: must be an origin such as https://gw.example.com`}},
 		"public_url over plain http": {"public_url: http://gw.example.com\n", []string{`c.yaml:1:13: public_url: http is allowed for loopback only`}},
 		"public_url missing": {"listen: 0.0.0.0:8080\n",
-			[]string{`c.yaml:1:1: public_url: is required unless listen is a loopback address with a port`}},
+			[]string{`c.yaml:1:1: public_url: is required unless listen is a loopback address`}},
 		"listen":          {"listen: 8080\n", []string{`c.yaml:1:9: listen: must be host:port`}},
 		"trusted proxies": {"trusted_proxies: [10.0.0.0/8, nginx]\n", []string{`c.yaml:1:31: trusted_proxies[1]: must be an address or CIDR`}},
 		"allowed hosts":   {"allowed_hosts: ['https://a']\n", []string{`c.yaml:1:17: allowed_hosts[0]: must be a host or host:port`}},

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -113,8 +115,8 @@ func (c *documentCheck) document(ctx context.Context, at string, a *APIConfig) {
 	}
 	doc, err := openapi.Import(ctx, src, c.cfg.ImportOptions(a))
 	if err != nil {
-		for line := range strings.SplitSeq(err.Error(), "\n") {
-			c.errors = append(c.errors, c.documentFault(at, line))
+		for _, one := range unjoin(err) {
+			c.errors = append(c.errors, c.documentFault(at, a.DocumentPath(c.pos.File()), one))
 		}
 		return
 	}
@@ -127,19 +129,37 @@ func (c *documentCheck) document(ctx context.Context, at string, a *APIConfig) {
 	}
 }
 
-var documentPlace = regexp.MustCompile(`^(.+?):(\d+):(\d+): (.*)$`)
-
 // documentFault places what an import says: about a key of the entry at that key, about a line of the document there.
-func (c *documentCheck) documentFault(at, text string) Fault {
-	if key, message, ok := strings.Cut(text, ": "); ok && entryKey(key) {
+func (c *documentCheck) documentFault(at, document string, err error) Fault {
+	if key, message, ok := strings.Cut(err.Error(), ": "); ok && entryKey(key) {
 		return c.pos.Fault(at+"."+key, "%s", message)
 	}
-	if m := documentPlace.FindStringSubmatch(text); m != nil {
-		line, _ := strconv.Atoi(m[2])
-		column, _ := strconv.Atoi(m[3])
-		return Fault{File: m[1], Line: line, Column: column, Path: at + ".document", Message: m[4]}
+	if f := importFault(document, err); f.Line > 0 {
+		f.Path = at + ".document"
+		return f
 	}
-	return c.pos.Fault(at+".document", "%s", text)
+	return c.pos.Fault(at+".document", "%s", importFault("", err).Message)
+}
+
+// importPlace finds where in a document an import stopped, in the words of either parser.
+var importPlace = regexp.MustCompile(`(?:(?:L\d+\.C\d+-)?L(\d+)\.C(\d+)|line (\d+), column (\d+)): (.*)$`)
+
+// importFault says what is wrong with a document as all commands say it: file:line:col: message.
+func importFault(document string, err error) Fault {
+	f := Fault{File: document, Message: strings.TrimPrefix(err.Error(), "read document: ")}
+	if errors.Is(err, fs.ErrNotExist) {
+		f.Message = "no such file"
+		return f
+	}
+	if m := importPlace.FindStringSubmatch(f.Message); m != nil {
+		f.Line, _ = strconv.Atoi(m[1] + m[3])
+		f.Column, _ = strconv.Atoi(m[2] + m[4])
+		f.Message = m[5]
+		if m[1] != "" {
+			f.Message = "not YAML: " + m[5]
+		}
+	}
+	return f
 }
 
 // entryKey reports whether a path of an import names a key of the API's entry.
