@@ -44,11 +44,16 @@ type importTool struct {
 }
 
 func newImportCommand(p *program) *cobra.Command {
-	var name, format string
+	var name, format, models string
 	cmd := &cobra.Command{
 		Use:   "import SPEC",
 		Short: "Show what would become of an OpenAPI document: a path, - for standard input, or a URL",
-		Args:  cobra.ExactArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if models != "" {
+				return errors.New("--llm is not available in this version")
+			}
+			return cobra.ExactArgs(1)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if format != "text" && format != "json" && format != "yaml" {
 				return errors.New("--format must be text, json or yaml")
@@ -70,6 +75,8 @@ func newImportCommand(p *program) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&name, "name", "", "name of the server, for warnings about long names")
 	cmd.Flags().StringVar(&format, "format", "text", "text, json or yaml")
+	cmd.Flags().StringVar(&models, "llm", "", "models behind an endpoint; not available in this version")
+	_ = cmd.Flags().MarkHidden("llm")
 	return cmd
 }
 

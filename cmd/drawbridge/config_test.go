@@ -211,6 +211,14 @@ func TestOneMistakeIsOneFault(t *testing.T) { // C8: no fault that only follows 
 	}
 }
 
+func TestAPoolIsNotBlamedForItsMember(t *testing.T) { // C8
+	_, errs, _ := load(t, "backends: [{name: b, url: 'https://b', credential: {kind: bearer, value: env:NOPE}}]\npools: [{name: p, members: [{backend: b}]}]\n")
+	want := []string{`c.yaml:1:74: backends[0].credential.value: environment variable NOPE is not set`}
+	if diff := cmp.Diff(want, lines(errs)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestNothingServedIsAWarning(t *testing.T) { // C14
 	_, errs, warnings := load(t, "listen: 127.0.0.1:8080\n")
 	if len(errs) > 0 || len(warnings) != 1 || warnings[0].Warning() != "c.yaml:1:1: warning: nothing is served" {

@@ -112,8 +112,8 @@ func (v *validator) credential(at string, c *proxy.CredentialConfig) {
 // road lets the pipeline itself judge backends and pools, so that what validates also serves. What was told above about
 // an entry is enough about it.
 func (v *validator) road() {
-	if v.unsetSecrets {
-		return
+	if v.unsetSecrets || v.pos.Faulty("backends") || v.pos.Faulty("pools") {
+		return // a backend that was not read whole would be missed by its pool, too
 	}
 	told := map[string]bool{}
 	for _, f := range v.errors {
