@@ -28,17 +28,30 @@ func entitled(c *identity.Caller, entries []string) bool {
 	})
 }
 
-// usable decides whether a caller may use an MCP server at all, and names what is missing. A key's right is its
-// product's grant, which was checked when the key was read; it has no roles.
+// usable decides whether a caller may use an MCP server at all, and names what is missing: "the role X". A key's right is
+// its product's grant, which was checked when the key was read; it has no roles.
 func usable(roles []string) func(c *identity.Caller) (bool, string) {
+	need := "one of the roles " + strings.ReplaceAll(strings.Join(roles, ", "), "role:", "")
+	if len(roles) == 1 {
+		need = "the role " + strings.TrimPrefix(roles[0], "role:")
+	}
 	return func(c *identity.Caller) (bool, string) {
 		if len(roles) == 0 || c.Kind == identity.Key || entitled(c, roles) {
 			return true, ""
 		}
-		if len(roles) == 1 {
-			return false, "you need the role " + strings.TrimPrefix(roles[0], "role:")
+		return false, need
+	}
+}
+
+// accessTo is usable in the words of an MCP refusal (mcp.md §3 row 6).
+func accessTo(roles []string) func(c *identity.Caller) (bool, string) {
+	may := usable(roles)
+	return func(c *identity.Caller) (bool, string) {
+		ok, need := may(c)
+		if !ok {
+			need = "you need " + need
 		}
-		return false, "you need one of the roles " + strings.ReplaceAll(strings.Join(roles, ", "), "role:", "")
+		return ok, need
 	}
 }
 

@@ -70,7 +70,7 @@ func (b *builder) buildServer(cfg *Config, sc ServerConfig, apis map[string]*api
 	}
 	return bridge.New(bridge.Config{
 		Name: sc.Name, Title: sc.Title, Version: sc.Version, Description: sc.Description, Instructions: sc.Instructions,
-		Tools: tools, Access: usable(sc.Access.Roles), Match: entitled, ListTTL: sc.ListTTL, Page: sc.Page, Keyring: b.ring,
+		Tools: tools, Access: accessTo(sc.Access.Roles), Match: entitled, ListTTL: sc.ListTTL, Page: sc.Page, Keyring: b.ring,
 		Previous: before, Doer: &road{next: s.pipeline, policies: s.policies}, Log: b.log, Challenge: b.stepUp,
 	})
 }
