@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"unicode/utf8"
@@ -83,8 +84,8 @@ func encodeResult(r *openapi.Result) resultBody {
 		b = appendContent(b, &r.Content[i])
 	}
 	b = append(b, ']')
-	if len(r.Structured) > 0 {
-		b = append(append(b, `,"structuredContent":`...), r.Structured...)
+	if structured := bytes.TrimSpace(r.Structured); len(structured) > 0 {
+		b = append(append(b, `,"structuredContent":`...), structured...)
 	}
 	if r.IsError {
 		b = append(b, `,"isError":true`...)
