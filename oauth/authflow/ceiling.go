@@ -53,13 +53,17 @@ func (o *openOnes) alive(list []opened, now time.Time) []opened {
 	return list
 }
 
-// sweep bounds the memory: at most 10,000 transactions are open, so what is beyond twice that has expired.
+// sweep bounds the memory. When too little has expired everything is forgotten, so that a busy hour does not pay for a
+// sweep at every sign-in: the ceiling starts anew, no transaction ends.
 func (o *openOnes) sweep(now time.Time) {
 	next := map[string][]opened{}
 	for start, list := range o.by {
 		if list = o.alive(list, now); len(list) > 0 {
 			next[start] = list
 		}
+	}
+	if o.total >= maxOpen {
+		next, o.total = map[string][]opened{}, 0
 	}
 	o.by = next
 }

@@ -174,3 +174,15 @@ func TestDevPageIsGuarded(t *testing.T) {
 		t.Errorf("dev page with Entra: %d", p.StatusCode)
 	}
 }
+
+// §3.4: only the methods of the table.
+func TestOtherMethodsAreRefused(t *testing.T) {
+	w := newWorld(t, worldOptions{dev: true})
+	b := w.browser()
+	for path, method := range map[string]string{"/oauth/callback": http.MethodPost, "/oauth/consent": http.MethodDelete, "/oauth/authorize": http.MethodPut, "/sign-out": http.MethodGet} {
+		p := b.send(must(http.NewRequestWithContext(t.Context(), method, w.url+path, nil)))
+		if p.StatusCode != http.StatusMethodNotAllowed || p.Header.Get("Allow") == "" {
+			t.Errorf("%s %s: %d, Allow %q", method, path, p.StatusCode, p.Header.Get("Allow"))
+		}
+	}
+}

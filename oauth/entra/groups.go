@@ -46,8 +46,10 @@ type groupList struct {
 // grant for them, since they say nothing about the person.
 var errGroups = errors.New("groups could not be read")
 
-// errForbidden says that Graph refuses us, not that the person has no groups.
-var errForbidden = &oauth.Error{Code: oauth.AccessDenied, Description: "Drawbridge may not read your groups; ask an administrator to grant GroupMember.Read.All", Err: errGroups}
+// forbidden says that Graph refuses us, not that the person has no groups.
+func forbidden() *oauth.Error {
+	return &oauth.Error{Code: oauth.AccessDenied, Description: "Drawbridge may not read your groups; ask an administrator to grant GroupMember.Read.All", Err: errGroups}
+}
 
 // of returns the groups of a person. token gets an access token for Graph that speaks for them.
 func (g *groups) of(ctx context.Context, subject string, token func(context.Context) (string, error)) ([]string, error) {
@@ -138,7 +140,7 @@ func (g *groups) page(ctx context.Context, address, bearer string) (*groupPage, 
 	defer func() { _ = resp.Body.Close() }()
 	switch {
 	case resp.StatusCode == http.StatusForbidden:
-		return nil, errForbidden
+		return nil, forbidden()
 	case resp.StatusCode != http.StatusOK:
 		return nil, unavailable(fmt.Errorf("graph: status %d", resp.StatusCode))
 	}
