@@ -87,7 +87,7 @@ func (c *completion) describe(ctx context.Context) *proxy.Call {
 		call.Inspect = inspect
 	}
 	if c.route.endpoint == embeddings {
-		call.Prompt.Completion, call.Prompt.Choices = 0, 0 // nothing is generated (TL-18)
+		call.Prompt.Completion, call.Prompt.NoCompletion = 0, true // TL-18
 	}
 	if c.snap.Policies != nil {
 		call.Policies = c.snap.Policies(c.caller, c.model)

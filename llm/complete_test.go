@@ -142,7 +142,7 @@ func TestPromptsAreBoundedThenCounted(t *testing.T) { // TL-11, TL-19, TK-19, TK
 	}
 	g.post(t, "/llm/v1/embeddings", `{"model":"embed","input":["hello world",[1,2,3]],"max_tokens":5}`)
 	p = g.road.lastCall(t).Prompt
-	if p.Exact() != 5 || p.Bound < 5 || p.Completion != 0 { // TL-18
+	if p.Exact() != 5 || p.Bound < 5 || p.Completion != 0 || !p.NoCompletion { // TL-18
 		t.Errorf("embeddings: bound %d, exact %d, completion %d", p.Bound, p.Exact(), p.Completion)
 	}
 }

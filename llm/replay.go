@@ -32,7 +32,8 @@ func (c *completion) replay(a *proxy.Answer) error {
 func (c *completion) replayStream(a *proxy.Answer, answer []byte) error {
 	text, err := chunksOf(answer, c.view.IncludesUsage())
 	if err != nil {
-		return err
+		return &failure{status: http.StatusBadGateway, kind: "upstream_error", code: "upstream_error",
+			msg: "The model's answer could not be read. Try again.", header: withRoad(nil, a), err: err}
 	}
 	out := c.newEvents(func() { c.head(a) })
 	defer out.close()
@@ -54,8 +55,12 @@ func chunksOf(answer []byte, includeUsage bool) ([]byte, error) {
 	if includeUsage {
 		w.tail = `,"usage":null`
 	}
+	var line bytes.Buffer // an event's data is one line, however the answer was laid out
+	if err := json.Compact(&line, answer); err != nil {
+		return nil, err
+	}
 	var choices, usage []byte
-	err := jsonscan.Members(answer, func(key, value []byte) error {
+	err := jsonscan.Members(line.Bytes(), func(key, value []byte) error {
 		switch string(key) {
 		case "id", "created", "model", "system_fingerprint", "service_tier":
 			w.envelope = append(append(append(w.envelope, `,"`...), key...), `":`...)
@@ -137,8 +142,11 @@ func (w *chunker) member(index int, key string, value []byte) error {
 	case key == "tool_calls" && value[0] == '[':
 		i := 0
 		return jsonscan.Elements(value, func(call []byte) error {
+			if call[0] != '{' {
+				return jsonscan.ErrSyntax
+			}
 			inner := bytes.TrimSpace(call[1 : len(call)-1])
-			if call[0] != '{' || len(inner) == 0 {
+			if len(inner) == 0 {
 				return jsonscan.ErrSyntax
 			}
 			w.delta(index, `{"tool_calls":[{"index":`+strconv.Itoa(i)+`,`+string(inner)+`}]}`, "null")

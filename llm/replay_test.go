@@ -108,6 +108,19 @@ func TestReplayedStreamsKeepToolCalls(t *testing.T) { // CA-9; and providers tha
 	}
 }
 
+func TestAnswersLaidOutOverLinesAreReplayedAsLines(t *testing.T) { // CA-9
+	pretty := "{\n \"id\": \"x\",\n \"choices\": [ {\n \"index\": 0, \"message\": {\n \"content\": \"a\\nb\" }, \"finish_reason\": \"stop\" } ],\n \"usage\": {\n \"prompt_tokens\": 1 }\n}"
+	chunks, err := chunksOf([]byte(pretty), true)
+	if err != nil || textOf(t, string(chunks)) != "a\nb" {
+		t.Errorf("%s, %v", chunks, err)
+	}
+	for line := range strings.Lines(string(chunks)) {
+		if line != "\n" && !strings.HasPrefix(line, "data: ") {
+			t.Errorf("line %q", line)
+		}
+	}
+}
+
 func TestCacheKeysNameWhatChangesTheAnswer(t *testing.T) { // CA-6
 	key := func(path, body string, shape proxy.Shape) string {
 		g := newGateway(t)
