@@ -42,7 +42,7 @@ func (t *try) read(p []byte) (int, error) {
 	if e.Kind == Unreachable {
 		e.Msg = "The upstream's answer ended early. Try again later."
 	}
-	if e.Kind != Cancelled {
+	if t.blames(e) {
 		t.broken()
 	}
 	return n, e
@@ -87,6 +87,9 @@ func (t *try) end() {
 
 // ended is told how the whole call ended: a stream without its terminator is known only to whoever read it (ST-10).
 func (t *try) ended(e Ending) {
+	if e == EndError {
+		t.end() // a reader that panicked closes nothing
+	}
 	if e == EndUpstreamError && t.err == nil && !t.failed && t.status < http.StatusBadRequest || e == EndTimeout && t.err == nil {
 		t.broken()
 		return

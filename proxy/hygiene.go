@@ -100,10 +100,15 @@ func (h *Hygiene) clean(header http.Header, surface Surface, forward map[string]
 			if !h.request[name] && !forward[name] { // neither list holds a name that is refused
 				delete(header, name)
 			}
-		} else if h.Refuses(name) {
+		} else if h.Refuses(name) || hop(name) {
 			delete(header, name)
 		}
 	}
+}
+
+// hop reports whether a header tells of the hops before us: ours to tell, and only where the backend wants it (HH-3).
+func hop(name string) bool {
+	return name == "Forwarded" || name == "Via" || len(name) > 12 && strings.EqualFold(name[:12], "X-Forwarded-")
 }
 
 // carry copies from the caller's headers what may pass and the maker of the call did not set itself.

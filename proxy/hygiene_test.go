@@ -94,6 +94,28 @@ func TestRequestHeadersOnLLMAreAnAllowList(t *testing.T) {
 	}
 }
 
+// HH-3: nobody's hops are told, and the encoding is ours, also where the maker of a call set them.
+func TestHopsAndEncodingAreOurs(t *testing.T) {
+	b := proxytest.New(t)
+	p := single(t, b, BackendConfig{}, Deps{})
+	call := get("a")
+	inner := call.Build
+	call.Build = func(ctx context.Context, b *Backend) (*http.Request, error) {
+		req, err := inner(ctx, b)
+		req.Header = http.Header{"X-Forwarded-For": {"10.0.0.1"}, "Forwarded": {"for=x"}, "Via": {"1.1 x"}, "Accept-Encoding": {"br"},
+			"User-Agent": {"sdk/1"}, "X-Kept": {"1"}}
+		return req, err
+	}
+	done(must(t, p, call))
+	h := b.Requests()[0].Header
+	if h["X-Forwarded-For"] != nil || h["Forwarded"] != nil || h["Via"] != nil || h.Get("Accept-Encoding") != "gzip" || h.Get("X-Kept") != "1" {
+		t.Errorf("headers: %v", h)
+	}
+	if got := h.Get("User-Agent"); got != "sdk/1 drawbridge/dev" { // a relay tells both
+		t.Errorf("user-agent: %s", got)
+	}
+}
+
 // HH-4: of an answer only the list and return_headers reach a caller; readers inside see all.
 func TestAnswerHeadersAreAnAllowList(t *testing.T) {
 	b := proxytest.New(t, proxytest.Step{Header: map[string]string{

@@ -12,7 +12,7 @@ func (t *try) judge() {
 	now := t.run.p.deps.Now()
 	if t.err != nil {
 		t.failed = t.err.Kind == Timeout || t.err.Kind == Unreachable || t.err.Kind == Credential
-		t.decide(t.err.Kind == Timeout || t.err.Kind == Unreachable, false, now)
+		t.decide(t.blames(t.err), false, now)
 		t.end()
 		return
 	}
@@ -22,7 +22,7 @@ func (t *try) judge() {
 		t.look()
 		if t.err != nil {
 			t.failed = t.err.Kind != Cancelled
-			t.decide(t.failed, true, now)
+			t.decide(t.blames(t.err), false, now)
 			t.end()
 			return
 		}
@@ -34,6 +34,11 @@ func (t *try) judge() {
 	} else if t.pass.probe {
 		t.decide(false, true, now) // a probe is decided by its status (BR-8)
 	}
+}
+
+// blames reports whether an error is the backend's: not that its caller left, nor that the caller's own time was over.
+func (t *try) blames(e *Error) bool {
+	return t.parent.Err() == nil && (e.Kind == Timeout || e.Kind == Unreachable)
 }
 
 // decide tells the breaker, once. known false: the try says nothing about the backend.

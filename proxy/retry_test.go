@@ -281,6 +281,21 @@ func TestWaitingEndsWithTheCaller(t *testing.T) {
 	})
 }
 
+// BR-4: a caller's own deadline says nothing about the backend.
+func TestTheCallersDeadlineIsNoFailureOfTheBackend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := proxytest.InMemory(t, step{Hang: true})
+		p := newPipeline(t, Config{Backends: []BackendConfig{{Name: "a", URL: b.URL, Breaker: &BreakerConfig{Failures: 1}}}},
+			Deps{Transport: inMemory(map[string]*proxytest.Backend{"a": b})})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := p.Do(ctx, get("a"))
+		if e := asError(err); e.Kind != Timeout || isOpen(p.roads["a"].core.breaker, time.Now()) {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
 // Redirects of a GET at the own origin are followed where the call asks for it, three at most; others come back as they are.
 func TestRedirectsAreFollowedOnlyAtTheOwnOrigin(t *testing.T) {
 	other := proxytest.New(t)

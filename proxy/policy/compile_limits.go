@@ -25,7 +25,7 @@ func (c *compiler) limit(kind limitKind, key string, shared bool, id string, nam
 		if id == "" {
 			c.fault("shared", "needs an id: entries with the same id share their counters")
 		}
-		l.place = fmt.Sprintf("shared#%d#%s", kind, id) // CT-1
+		l.place = "shared#" + id // CT-1
 	}
 	if names != nil {
 		l.told = !names.Off
@@ -92,7 +92,7 @@ func (c *compiler) rateLimit(e *RateLimit, id string) {
 	c.form(l, e.RetryAfter)
 	c.unavailable("only", e.Only != "")
 	c.unavailable("fail_closed", e.FailClosed)
-	c.add(proxy.PhaseCalls, l)
+	c.addLimit(proxy.PhaseCalls, l, e.Key)
 }
 
 func (c *compiler) quota(e *Quota, id string) {
@@ -103,7 +103,7 @@ func (c *compiler) quota(e *Quota, id string) {
 	l.weight = c.expr("count", e.Count, onRequest, cel.IntType)
 	c.unavailable("only", e.Only != "")
 	c.unavailable("fail_closed", e.FailClosed)
-	c.add(proxy.PhaseCalls, l)
+	c.addLimit(proxy.PhaseCalls, l, e.Key)
 }
 
 func (c *compiler) tokenLimit(e *TokenLimit, id string) {
@@ -114,7 +114,7 @@ func (c *compiler) tokenLimit(e *TokenLimit, id string) {
 	c.tokens(l, e.EstimatePrompt, e.Count)
 	c.form(l, e.RetryAfter)
 	c.unavailable("fail_closed", e.FailClosed)
-	c.add(proxy.PhaseTokens, l)
+	c.addLimit(proxy.PhaseTokens, l, e.Key)
 }
 
 func (c *compiler) tokenQuota(e *TokenQuota, id string) {
@@ -125,7 +125,7 @@ func (c *compiler) tokenQuota(e *TokenQuota, id string) {
 	c.tokens(l, e.EstimatePrompt, e.Count)
 	c.unavailable("cut_streams", e.CutStreams)
 	c.unavailable("fail_closed", e.FailClosed)
-	c.add(proxy.PhaseTokens, l)
+	c.addLimit(proxy.PhaseTokens, l, e.Key)
 }
 
 // tokens is how a token policy counts (TL-3, TL-4).
@@ -161,7 +161,14 @@ func (c *compiler) costBudget(e *CostBudget, id string) {
 		c.fault("", "needs a price for every model it applies to") // CB-4
 	}
 	c.unavailable("fail_closed", e.FailClosed)
-	c.add(proxy.PhaseTokens, l)
+	c.addLimit(proxy.PhaseTokens, l, e.Key)
+}
+
+// addLimit names the counters by everything that makes them other counters: the place, the kind, the window and the key
+// expression. A changed amount applies to the same counter (PX-16).
+func (c *compiler) addLimit(phase proxy.Phase, l *limit, key string) {
+	l.place = fmt.Sprintf("%s|%d|%d%s|%s", l.place, l.kind, l.win.slot, l.win.unit, key)
+	c.add(phase, l)
 }
 
 func (c *compiler) unavailable(field string, used bool) {

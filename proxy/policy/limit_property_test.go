@@ -62,7 +62,7 @@ func TestReservationsAndSettlementsAddUp(t *testing.T) {
 		env := newTestEnv(t, Deps{Now: ck.Now})
 		most := rapid.Int64Range(100, 2000).Draw(rt, "limit")
 		p := compiled(t, env, product, Entry{TokenQuota: &TokenQuota{Tokens: most, Per: "year"}})
-		counter := env.deps.Counters.get(counterKey{"product:team-a[0]", "sa"}, false)
+		counter := counterOf(env, p, 0)
 		type open struct {
 			v    proxy.Verdict
 			need int64
@@ -101,6 +101,12 @@ func TestReservationsAndSettlementsAddUp(t *testing.T) {
 	})
 }
 
+// counterOf is the counter of subscription a at a token policy.
+func counterOf(env *Env, p *proxy.Policies, index int) *counter {
+	l := p.ByPhase[proxy.PhaseTokens][index].(*limit) //nolint:errcheck,forcetypeassert // it is one
+	return env.deps.Counters.get(counterKey{l.place, "sa"}, l.sliding())
+}
+
 // TL-9: concurrent calls never overshoot by racing.
 func TestConcurrentCallsNeverOvershoot(t *testing.T) {
 	ck := newClock()
@@ -132,7 +138,7 @@ func TestConcurrentCallsNeverOvershoot(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if sum := env.deps.Counters.get(counterKey{"product:team-a[1]", "sa"}, false).sum; sum > 900 || sum < int64(admitted)*25 {
+	if sum := counterOf(env, p, 1).sum; sum > 900 || sum < int64(admitted)*25 {
 		t.Errorf("counter at %d with %d calls in flight", sum, admitted)
 	}
 }
@@ -155,6 +161,20 @@ func TestCountersSurviveAReload(t *testing.T) {
 		p := compiled(t, newTestEnv(t, Deps{Counters: counters}), product, Entry{RateLimit: &RateLimit{Calls: most}})
 		if _, err := admit(t, p, proxy.PhaseCalls, keyed("a")); err != nil {
 			t.Errorf("round %d: %v", round, err)
+		}
+	}
+}
+
+// PX-16: another kind, window or key expression at the same position is another counter.
+func TestAnotherPolicyAtTheSamePositionStartsAnew(t *testing.T) {
+	counters := NewCounters()
+	for i, e := range []Entry{
+		{RateLimit: &RateLimit{Calls: 1}}, {RateLimit: &RateLimit{Calls: 1, Per: time.Hour}}, {Quota: &Quota{Calls: 1, Per: "day"}},
+		{Quota: &Quota{Calls: 1, Per: "hour"}}, {Quota: &Quota{Calls: 1, Per: "hour", Key: `subscription.id`}},
+	} {
+		p := compiled(t, newTestEnv(t, Deps{Counters: counters}), product, e)
+		if _, err := admit(t, p, proxy.PhaseCalls, keyed("a")); err != nil {
+			t.Errorf("policy %d: %v", i, err)
 		}
 	}
 }
