@@ -47,7 +47,17 @@ func (noLoader) Load(url string) (any, error) { return nil, fmt.Errorf("%s: not 
 
 // arguments checks the arguments of a call against their schemas.
 func (c *checker) arguments(values map[string]any) []string {
-	c.argsOnce.Do(func() { c.args = compileSchema(flattenArgs(c.plan.args)) })
+	sure := true
+	for name, v := range values {
+		a := c.plan.byName[name]
+		if sure = a.file == noFile && a.schema.surely(v, 0); !sure {
+			break
+		}
+	}
+	if sure {
+		return nil
+	}
+	c.argsOnce.Do(func() { c.args = compileSchema(flattenArgs(c.plan.args, c.plan.body.keepNull)) })
 	if c.args == nil {
 		return c.typesOnly(values)
 	}
@@ -77,7 +87,7 @@ func (c *checker) typesOnly(values map[string]any) []string {
 
 // checkValue checks one value at import; "" is good.
 func checkValue(p *plan, a *arg, value any) string {
-	s := compileSchema(flattenArgs([]*arg{a}))
+	s := compileSchema(flattenArgs([]*arg{a}, p.body.keepNull))
 	if s == nil {
 		return ""
 	}

@@ -19,16 +19,17 @@ type flattener struct {
 type flatKey struct {
 	schema *schema
 	member bool
+	nulls  bool // merge patch: every member may be null, which removes it (S7)
 }
 
 const maxFlatSchemas = 20_000
 
 // flattenArgs writes the schema of all arguments of a tool.
-func flattenArgs(args []*arg) map[string]any {
+func flattenArgs(args []*arg, keepNull bool) map[string]any {
 	f := newFlattener()
 	props := make(map[string]any, len(args))
 	for _, a := range args {
-		props[a.name] = f.argument(a)
+		props[a.name] = f.argument(a, keepNull && a.in == "body")
 	}
 	f.run()
 	return map[string]any{"type": "object", "properties": props, "$defs": f.defs}
@@ -37,7 +38,7 @@ func flattenArgs(args []*arg) map[string]any {
 // flattenOne writes one schema as a document of its own.
 func flattenOne(s *schema) map[string]any {
 	f := newFlattener()
-	root := f.schema(flatKey{s, false})
+	root := f.schema(flatKey{schema: s})
 	f.run()
 	return map[string]any{"allOf": []any{root}, "$defs": f.defs}
 }
@@ -54,14 +55,14 @@ func (f *flattener) run() {
 	}
 }
 
-func (f *flattener) argument(a *arg) any {
+func (f *flattener) argument(a *arg, nulls bool) any {
 	switch a.file {
 	case oneFile:
 		return fileCheck()
 	case listOfFiles:
 		return map[string]any{"type": "array", "items": fileCheck()}
 	}
-	return f.schema(flatKey{a.schema, false})
+	return f.schema(flatKey{a.schema, false, nulls})
 }
 
 func fileCheck() any {
@@ -102,14 +103,14 @@ func (s *schema) isLeaf() bool {
 func (f *flattener) write(k flatKey) map[string]any {
 	s := k.schema
 	out := map[string]any{}
-	f.writeScalar(out, s)
+	f.writeScalar(out, s, k.nulls)
 	f.writeObject(out, k)
-	f.writeArray(out, s)
-	f.list(out, "anyOf", append(append([]*schema(nil), s.anyOf...), s.oneOf...), k.member) // overlapping variants are common: oneOf would refuse good calls
-	if s.types.has(tNull) && out["anyOf"] != nil {
+	f.writeArray(out, k)
+	f.list(out, "anyOf", append(append([]*schema(nil), s.anyOf...), s.oneOf...), flatKey{member: k.member, nulls: k.nulls}) // overlapping variants are common: oneOf would refuse good calls
+	if (s.types.has(tNull) || k.nulls) && out["anyOf"] != nil {
 		out["anyOf"] = append(out["anyOf"].([]any), map[string]any{"type": "null"})
 	}
-	f.list(out, "allOf", s.allOf, true)
+	f.list(out, "allOf", s.allOf, flatKey{member: true, nulls: k.nulls})
 	f.one(out, "not", s.not)
 	f.one(out, "if", s.ifs)
 	f.one(out, "then", s.then)
@@ -119,8 +120,12 @@ func (f *flattener) write(k flatKey) map[string]any {
 	return out
 }
 
-func (f *flattener) writeScalar(out map[string]any, s *schema) {
-	if names := s.types.names(); len(names) > 0 {
+func (f *flattener) writeScalar(out map[string]any, s *schema, nulls bool) {
+	kinds := s.types
+	if nulls && kinds != 0 {
+		kinds |= tNull
+	}
+	if names := kinds.names(); len(names) > 0 {
 		list := make([]any, len(names))
 		for i, n := range names {
 			list[i] = n
@@ -128,7 +133,7 @@ func (f *flattener) writeScalar(out map[string]any, s *schema) {
 		out["type"] = list
 	}
 	if len(s.enum) > 0 {
-		out["enum"] = enumValues(s)
+		out["enum"] = enumValues(s, nulls)
 	}
 	low, high := s.min, s.max
 	if s.format == "int32" && s.types&^tNull == tInteger {
@@ -154,7 +159,7 @@ func (f *flattener) writeScalar(out map[string]any, s *schema) {
 	}
 }
 
-func enumValues(s *schema) []any {
+func enumValues(s *schema, nulls bool) []any {
 	values := make([]any, 0, len(s.enum)+1)
 	null := false
 	for _, e := range s.enum {
@@ -165,7 +170,7 @@ func enumValues(s *schema) []any {
 		null = null || v == nil
 		values = append(values, v)
 	}
-	if s.types.has(tNull) && !null {
+	if (s.types.has(tNull) || nulls) && !null {
 		values = append(values, nil)
 	}
 	return values
@@ -178,7 +183,7 @@ func (f *flattener) writeObject(out map[string]any, k flatKey) {
 		props := make(map[string]any, len(s.props))
 		for i, p := range s.props {
 			if !p.schema.readOnly {
-				props[names[i]] = f.schema(flatKey{p.schema, false})
+				props[names[i]] = f.schema(flatKey{p.schema, false, k.nulls})
 			}
 		}
 		out["properties"] = props
@@ -202,7 +207,7 @@ func (f *flattener) writeObject(out map[string]any, k flatKey) {
 	case s.closed && !k.member && len(s.allOf) == 0:
 		out["additionalProperties"] = false
 	case s.addl != nil:
-		out["additionalProperties"] = f.schema(flatKey{s.addl, false})
+		out["additionalProperties"] = f.schema(flatKey{s.addl, false, k.nulls})
 	}
 	for _, d := range s.dependent {
 		f.dependency(out, d)
@@ -211,7 +216,7 @@ func (f *flattener) writeObject(out map[string]any, k flatKey) {
 		patterns := map[string]any{}
 		for _, p := range s.patternProps {
 			if _, err := regexp.Compile(p.name); err == nil {
-				patterns[p.name] = f.schema(flatKey{p.schema, false})
+				patterns[p.name] = f.schema(flatKey{p.schema, false, k.nulls})
 			} else {
 				delete(out, "additionalProperties") // what the pattern would allow must not be refused
 			}
@@ -223,7 +228,7 @@ func (f *flattener) writeObject(out map[string]any, k flatKey) {
 func (f *flattener) dependency(out map[string]any, d dependency) {
 	key, value := "dependentRequired", any(nil)
 	if d.schema != nil {
-		key, value = "dependentSchemas", f.schema(flatKey{d.schema, true})
+		key, value = "dependentSchemas", f.schema(flatKey{schema: d.schema, member: true})
 	} else {
 		var list []any
 		for _, r := range d.required {
@@ -242,27 +247,29 @@ func (f *flattener) dependency(out map[string]any, d dependency) {
 	m[argName(d.property)] = value
 }
 
-func (f *flattener) writeArray(out map[string]any, s *schema) {
+func (f *flattener) writeArray(out map[string]any, k flatKey) {
+	s := k.schema
 	if s.unique {
 		out["uniqueItems"] = true
 	}
-	f.list(out, "prefixItems", s.prefix, false)
+	f.list(out, "prefixItems", s.prefix, flatKey{})
 	f.one(out, "items", s.items)
 }
 
-func (f *flattener) list(out map[string]any, key string, list []*schema, member bool) {
+func (f *flattener) list(out map[string]any, key string, list []*schema, as flatKey) {
 	if len(list) == 0 {
 		return
 	}
 	items := make([]any, len(list))
 	for i, s := range list {
-		items[i] = f.schema(flatKey{s, member})
+		as.schema = s
+		items[i] = f.schema(as)
 	}
 	out[key] = items
 }
 
 func (f *flattener) one(out map[string]any, key string, s *schema) {
 	if s != nil {
-		out[key] = f.schema(flatKey{s, false})
+		out[key] = f.schema(flatKey{schema: s})
 	}
 }

@@ -35,7 +35,12 @@ type importer struct {
 
 // Import reads one document and turns its operations into tools. It fails when nothing can be read, and when no tool
 // came out; the Document then still says what was skipped and why.
-func Import(ctx context.Context, src Source, o Options) (*Document, error) {
+func Import(ctx context.Context, src Source, o Options) (d *Document, err error) {
+	defer func() {
+		if p := recover(); p != nil { // a bug of ours; one document must not take the gateway down
+			d, err = nil, fmt.Errorf("internal: %v\n%s", p, debug.Stack())
+		}
+	}()
 	o.Limits = o.Limits.orDefaults()
 	ctx, cancel := context.WithTimeout(ctx, o.Limits.Time)
 	defer cancel()

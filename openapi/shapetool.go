@@ -8,7 +8,7 @@ import (
 
 const (
 	maxOutputBytes = 8 << 10
-	maxOutputNodes = 300
+	maxOutputNodes = 200
 )
 
 // shapeTool writes the schemas of a tool and keeps it under its budgets (§6.3, §6.4).
@@ -259,7 +259,7 @@ func (im *importer) outputShape(s *schema) *outputShape {
 
 func (im *importer) makeOutput(s *schema) *outputShape {
 	flat := im.merge.flat(s)
-	tr := &translator{merge: im.merge, plain: im.plain, output: true, maxNodes: maxOutputNodes, maxBytes: 4 * maxOutputBytes}
+	tr := &translator{merge: im.merge, plain: im.plain, output: true, maxNodes: maxOutputNodes, maxBytes: 2 * maxOutputBytes}
 	if !tr.says(flat) || flat.infer()&^tNull == tObject && len(flat.props) == 0 && len(flat.anyOf)+len(flat.oneOf) == 0 && flat.addl == nil {
 		return nil // free-form (O1)
 	}

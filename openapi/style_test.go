@@ -300,3 +300,12 @@ func TestBaseAndTemplateAreJoinedWithOneSlash(t *testing.T) { // B5, P20
 		t.Errorf("URL %s, want %s", got, want)
 	}
 }
+
+func mustURL(t testing.TB) *url.URL {
+	t.Helper()
+	u, err := url.Parse("https://api.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}

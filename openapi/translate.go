@@ -152,7 +152,7 @@ func (t *translator) setNull(p step, s *schema) {
 	switch {
 	case t.output:
 		p.into.null = p.depth > 0
-	case s.types.has(tNull) && (!p.optional || t.keepNull):
+	case t.keepNull && !p.param, s.types.has(tNull) && !p.optional:
 		p.into.null = true
 	}
 }

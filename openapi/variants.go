@@ -9,7 +9,7 @@ import (
 // schema is to be read without them.
 func (t *translator) variants(p step, s *schema) bool {
 	members, null, open := t.members(s)
-	if null && (!p.optional || t.keepNull || t.output) {
+	if null && (!p.optional || t.output) || t.keepNull && !p.param {
 		p.into.null = !t.output || p.depth > 0
 	}
 	if open || len(members) == 0 {
