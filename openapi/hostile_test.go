@@ -16,11 +16,13 @@ func TestHostileDocumentsAreAnswered(t *testing.T) { // §1.4
 	for c := 'b'; c < 'l'; c++ {
 		laughs += fmt.Sprintf("%c: &%c [%s]\n", c, c, strings.TrimSuffix(strings.Repeat("*"+string(c-1)+",", 10), ","))
 	}
-	chain := `{"openapi":"3.0.3","info":{},"paths":{"/x":{"post":{"requestBody":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/S0"}}}}}}},"components":{"schemas":{`
+	var links strings.Builder
+	links.WriteString(`{"openapi":"3.0.3","info":{},"paths":{"/x":{"post":{"requestBody":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/S0"}}}}}}},"components":{"schemas":{`)
 	for i := range 100_000 {
-		chain += fmt.Sprintf(`"S%d":{"type":"object","properties":{"n":{"$ref":"#/components/schemas/S%d"}}},`, i, i+1)
+		fmt.Fprintf(&links, `"S%d":{"type":"object","properties":{"n":{"$ref":"#/components/schemas/S%d"}}},`, i, i+1)
 	}
-	chain += `"S100000":{"type":"string"}}}}`
+	links.WriteString(`"S100000":{"type":"string"}}}}`)
+	chain := links.String()
 	allOf := strings.ReplaceAll(chain, `"type":"object","properties":{"n":{"$ref"`, `"allOf":[{"$ref"`)
 	allOf = strings.ReplaceAll(allOf, `"}}},`, `"}]},`)
 	wide := `{"openapi":"3.0.3","info":{},"paths":{"/x":{"post":{"requestBody":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/S"}}}}}}},"components":{"schemas":{"S":{"type":"object","properties":{`

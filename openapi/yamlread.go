@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"unicode/utf16"
 
 	"go.yaml.in/yaml/v4"
@@ -79,7 +80,9 @@ func readYAML(data []byte, f *file, warn func(n *node, message string)) (*node, 
 		return nil, fmt.Errorf("read YAML: %w", err)
 	}
 	var doc yaml.Node
-	if err := loader.Load(&doc); err != nil {
+	if err := loader.Load(&doc); errors.Is(err, io.EOF) {
+		return &node{file: f, line: 1, col: 1}, nil
+	} else if err != nil {
 		return nil, fmt.Errorf("read YAML: %w", err)
 	}
 	c := &yamlConverter{file: f, warn: warn, done: map[*yaml.Node]*node{}, sizes: map[*node]int{}, open: map[*yaml.Node]bool{}, names: map[string]string{}}
