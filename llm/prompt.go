@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"bytes"
 	"context"
 	"strings"
 	"sync"
@@ -62,20 +63,22 @@ func (p *prompt) call(ctx context.Context) proxy.Prompt {
 	return proxy.Prompt{Bound: p.bound(), Exact: exact, Completion: p.view.Cap(), Choices: p.view.Choices()}
 }
 
-// bound is never less than exact: a token of a byte-level encoding is at least one byte, and JSON spends more bytes on a
-// message, a function or a property than they cost in overhead.
+// bound is never less than exact: a token of a byte-level encoding is at least one byte of text.
 func (p *prompt) bound() int {
 	v, f := p.view, p.family
 	n := v.TextBytes - v.ImageBytes + v.Images*p.image
-	if f.InputsOnly {
-		if raw := v.Raw(v.Input); len(raw) > 0 && raw[0] == '[' {
-			return len(raw) // arrays of tokens have no text; a number is at least one byte
+	for _, raw := range [...][]byte{v.Raw(v.Input), v.Raw(v.Prompt)} {
+		if len(raw) > 0 && raw[0] == '[' {
+			n += len(raw) // lists of tokens have no text; a number is at least one byte
 		}
+	}
+	if f.InputsOnly {
 		return n
 	}
 	n += v.MessageCount*(f.PerMessage+f.PerTurn+2) + f.Primer
-	if tools := len(v.Raw(v.Tools)); tools > 2 {
-		n += tools + toolsListed + f.ToolsExtra
+	if tools := v.Raw(v.Tools); len(tools) > 2 {
+		objects, values := bytes.Count(tools, []byte("{")), bytes.Count(tools, []byte(","))+1
+		n += len(tools) + toolsListed + f.ToolsExtra + objects*(f.Function+2*perProperty+1) + values*perProperty
 	}
 	return n + len(v.Raw(v.ResponseFormat))
 }
@@ -198,7 +201,9 @@ func (p *prompt) tools(t *tokens.Tally, raw []byte) int {
 	}
 	n := toolsListed + p.family.ToolsExtra
 	_ = jsonscan.Elements(raw, func(tool []byte) error {
-		n += p.family.Function
+		if tool[0] == '{' {
+			n += p.family.Function
+		}
 		_ = jsonscan.Members(tool, func(key, value []byte) error {
 			if string(key) == "function" {
 				n += countFunction(t, value)
