@@ -18,7 +18,7 @@ func BenchmarkChoose(b *testing.B) {
 	now := time.Now()
 	b.ReportAllocs()
 	for b.Loop() {
-		i, p, _, _ := tg.choose(now, 0)
+		i, p, _, _ := tg.choose(now, 0, "")
 		tg.members[i].road.succeed(p, now)
 	}
 }

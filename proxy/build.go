@@ -98,6 +98,9 @@ func (p *Pipeline) newPool(c *PoolConfig, region string, state *State) (*target,
 	if t.attempts == 0 {
 		t.attempts = min(len(t.members), 3) // RE-1
 	}
+	if err := p.addAffinity(t, c.Affinity); err != nil {
+		return nil, err
+	}
 	t.tiers = newTiers(c.Members, t.members, region)
 	kept, key := state.poolTurns(c.Name, struct {
 		Config PoolConfig
@@ -108,6 +111,19 @@ func (p *Pipeline) newPool(c *PoolConfig, region string, state *State) (*target,
 	}
 	p.keys[key] = true
 	return t, nil
+}
+
+func (p *Pipeline) addAffinity(t *target, expression string) (err error) {
+	if expression == "" {
+		return nil
+	}
+	if p.deps.Affinity == nil {
+		return errors.New("affinity: is not available here")
+	}
+	if t.affinity, err = p.deps.Affinity(expression); err != nil {
+		return fmt.Errorf("affinity: %w", err)
+	}
+	return nil
 }
 
 // ConfigError is one fault of a Config. New joins all it finds; errors.Join's Unwrap() []error gives them one by one.

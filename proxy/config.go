@@ -157,7 +157,7 @@ type PoolConfig struct {
 	// Balance inside a priority: weighted (in turn, by weight) or least_busy (fewest calls in flight by weight).
 	Balance string `yaml:"balance" default:"weighted" enum:"weighted,least_busy"`
 	// Affinity is an expression giving a key; calls with the same key stay on the same member.
-	Affinity string `yaml:"affinity" available:"false"`
+	Affinity string `yaml:"affinity"`
 }
 
 // MemberConfig is one backend of a pool.

@@ -13,6 +13,8 @@ type Deps struct {
 	Log      *slog.Logger
 	Observer Observer
 	Now      func() time.Time // nil means time.Now
+	// Affinity compiles the expression of a pool (policy.CompileText does); nil: pools with one are refused.
+	Affinity func(expression string) (func(context.Context, *Call) (string, error), error)
 	// Transport replaces the transport of a backend; nil: a pooled one of our own. For tests.
 	Transport func(BackendConfig) http.RoundTripper
 }

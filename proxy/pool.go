@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"math/bits"
 	"sync"
 	"time"
@@ -12,7 +13,8 @@ type target struct {
 	members   []member // at most 64
 	tiers     []tier   // in the order in which they are tried
 	leastBusy bool
-	attempts  int // all tries of one call
+	attempts  int                                          // all tries of one call
+	affinity  func(context.Context, *Call) (string, error) // nil: none
 }
 
 type member struct {
@@ -29,7 +31,9 @@ type tier struct {
 
 // choose returns an available member that is not in tried, with its breaker entered. When there is none, wait is the
 // time until the first breaker may be probed.
-func (t *target) choose(now time.Time, tried uint64) (index int, p pass, wait time.Duration, ok bool) {
+//
+// With affinity, calls with the same key stay on the same member while it is available (PL-5).
+func (t *target) choose(now time.Time, tried uint64, affinity string) (index int, p pass, wait time.Duration, ok bool) {
 	wait = -1
 	for i := range t.tiers {
 		tr := &t.tiers[i]
@@ -39,7 +43,7 @@ func (t *target) choose(now time.Time, tried uint64) (index int, p pass, wait ti
 			if free == 0 {
 				break
 			}
-			index := t.pick(tr, free, tried != 0)
+			index := t.pick(tr, free, tried != 0, affinity)
 			if p, ok := t.members[index].road.enter(now); ok {
 				return index, p, 0, true
 			}
@@ -71,9 +75,12 @@ func sooner(a, b time.Duration) time.Duration {
 	return a
 }
 
-func (t *target) pick(tr *tier, free uint64, again bool) int {
+func (t *target) pick(tr *tier, free uint64, again bool, affinity string) int {
 	if free&(free-1) == 0 {
 		return bits.TrailingZeros64(free)
+	}
+	if affinity != "" {
+		return t.rendezvous(free, affinity)
 	}
 	if t.leastBusy {
 		if free = t.idlest(free); free&(free-1) == 0 {

@@ -34,7 +34,7 @@ func (t *target) trip(i int, now time.Time) {
 
 // chosen is the member that would be used, or -1.
 func (t *target) chosen(now time.Time, tried uint64) int {
-	i, _, _, ok := t.choose(now, tried)
+	i, _, _, ok := t.choose(now, tried, "")
 	if !ok {
 		return -1
 	}
@@ -157,12 +157,42 @@ func TestLeastBusyCountsCallsInFlight(t *testing.T) {
 	}
 }
 
+// PL-5: a key stays on its member, moves while that is open, comes back; keys spread by weight.
+func TestAKeyStaysOnItsMember(t *testing.T) {
+	tg, now := pooled(t, "", "", shape{1, 1, ""}, shape{3, 1, ""}, shape{1, 2, ""}), newClock().Now()
+	stay := func(key string, at time.Time) int {
+		i, p, _, _ := tg.choose(at, 0, key)
+		tg.members[i].road.succeed(p, at)
+		return i
+	}
+	homes, counts := map[string]int{}, [3]int{}
+	for i := range 1000 {
+		key := fmt.Sprint(i)
+		homes[key] = stay(key, now)
+		counts[homes[key]]++
+	}
+	if counts[2] != 0 || counts[0] < 200 || counts[0] > 300 {
+		t.Errorf("keys by member: %v, want about 250, 750, 0", counts)
+	}
+	tg.trip(0, now)
+	for key, home := range homes {
+		if got := stay(key, now); got != 1 {
+			t.Fatalf("key of %d went to %d while 0 is open", home, got)
+		}
+	}
+	for key, home := range homes {
+		if got := stay(key, now.Add(time.Minute)); got != home {
+			t.Fatalf("key of %d came back to %d", home, got)
+		}
+	}
+}
+
 // PL-7: all open tells the earliest reopening.
 func TestAllOpenTellsTheEarliestReopening(t *testing.T) {
 	tg, now := pooled(t, "", "", shape{1, 1, ""}, shape{1, 2, ""}), newClock().Now()
 	tg.trip(0, now)
 	tg.trip(1, now.Add(5*time.Second))
-	_, _, wait, ok := tg.choose(now.Add(10*time.Second), 0)
+	_, _, wait, ok := tg.choose(now.Add(10*time.Second), 0, "")
 	if ok || wait != 20*time.Second {
 		t.Errorf("ok=%v, wait %v", ok, wait)
 	}

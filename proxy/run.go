@@ -24,6 +24,7 @@ type run struct {
 	holds   [Phases]Hold        // of limits
 	cache   string              // hit, semantic, miss or ""
 
+	affinity string // key that keeps calls on one member, or ""
 	tried    uint64 // members, by index
 	attempts int
 	sentAt   time.Time // of the first try; zero: nothing was sent

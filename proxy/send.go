@@ -14,7 +14,8 @@ func (r *run) send(ctx context.Context) (*Answer, error) {
 		return nil, &Error{Kind: Internal, Code: "no_such_backend", Type: "server_error", Msg: "The gateway's configuration names no such backend."}
 	}
 	now := r.p.deps.Now()
-	index, pass, wait, ok := t.choose(now, 0)
+	r.affinity = t.affinityOf(ctx, r)
+	index, pass, wait, ok := t.choose(now, 0, r.affinity)
 	if !ok {
 		return nil, unavailable(wait)
 	}
@@ -67,7 +68,7 @@ func (r *run) next(ctx context.Context, t *target, index int, failed *try) (int,
 		return 0, pass{}, false
 	}
 	now := r.p.deps.Now()
-	if i, p, _, ok := t.choose(now, r.tried); ok {
+	if i, p, _, ok := t.choose(now, r.tried, r.affinity); ok {
 		r.retried(t.members[i].road, failed)
 		return i, p, true
 	}

@@ -48,6 +48,8 @@ type Deps struct {
 
 	Region, Instance string // gateway.region, gateway.instance
 
+	Fragments map[string][]Entry // by name, for `fragment:`
+
 	// Target reports whether a name is a backend or a pool, for route; nil: every name is.
 	Target func(name string) bool
 	// Priced reports whether every model in the scope has a price, for cost_budget; nil: yes.
@@ -66,9 +68,7 @@ type Observer interface {
 // policies are nil.
 func Compile(entries []Entry, scope Scope, env *Env) (*proxy.Policies, []Fault) {
 	c := &compiler{env: env, scope: scope, out: &proxy.Policies{}}
-	for i := range entries {
-		c.entry(i, &entries[i])
-	}
+	c.list(entries, "", "", nil)
 	if len(c.faults) > 0 {
 		return nil, c.faults
 	}
@@ -101,26 +101,27 @@ func (c *compiler) add(phase proxy.Phase, p proxy.Policy) {
 	c.out.ByPhase[phase] = append(c.out.ByPhase[phase], p)
 }
 
-func (c *compiler) entry(i int, e *Entry) {
-	c.at, c.when = fmt.Sprintf("[%d]", i), nil
+// entry compiles one entry at path; outer is the when of the fragments around it.
+func (c *compiler) entry(path string, e *Entry, outer string) {
+	c.at, c.when = path, nil
 	found := builds(e)
 	if len(found) != 1 {
 		c.fault("", "must name exactly one policy")
 		return
 	}
 	name := found[0].name
-	c.label = fmt.Sprintf("%s[%d] %s", c.scope, i, name)
+	c.label = fmt.Sprintf("%s%s %s", c.scope, path, name)
 	if c.checkID(e.ID); e.ID != "" {
 		c.place = c.scope.String() + "#" + e.ID
 	} else {
-		c.place = fmt.Sprintf("%s[%d]", c.scope, i)
+		c.place = c.scope.String() + path
 	}
-	if e.When != "" {
+	if when := joinWhen(outer, e.When); when != "" {
 		at := onRequest
 		if responds(e) {
 			at = onResponse
 		}
-		c.when = c.expr("when", e.When, at, cel.BoolType)
+		c.when = c.expr("when", when, at, cel.BoolType)
 	}
 	c.at += "." + name
 	found[0].build(c)
@@ -154,7 +155,6 @@ func builds(e *Entry) (found []built) {
 		}
 	}
 	unbuilt := func(c *compiler) { c.fault("", "is not available in this version") }
-	add(e.Fragment != "", "fragment", unbuilt)
 	add(e.SemanticCache != nil, "semantic_cache", unbuilt)
 	add(e.ContentSafety != nil, "content_safety", unbuilt)
 	add(e.EmitMetric != nil, "emit_metric", unbuilt)

@@ -9,8 +9,8 @@ type Entry struct {
 	// When is an expression; the policy applies where it is true. Empty: always.
 	When string `yaml:"when"`
 
-	// Fragment stands for the list of that name under `fragments`.
-	Fragment string `yaml:"fragment" available:"false"`
+	// Fragment stands for the list of that name under `fragments`; `when` is joined to each of its entries' own.
+	Fragment string `yaml:"fragment"`
 	// RateLimit limits calls in a sliding interval: 429 and Retry-After.
 	RateLimit *RateLimit `yaml:"rate_limit"`
 	// Quota limits calls in a calendar window: 403 until it ends.

@@ -13,6 +13,8 @@ import (
 	"cel.dev/cel-go/common/cost"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
+
+	"github.com/drawbridge-mcp/drawbridge/proxy"
 )
 
 // Bounds of one expression (PO-2).
@@ -217,4 +219,16 @@ func (p *program) int(ctx context.Context, facts *facts) (int64, error) {
 		}
 	}
 	return 0, errNotInt
+}
+
+// CompileText compiles an expression that gives a text about a call, such as the affinity of a pool. The offset of a
+// fault is in the expression, or -1.
+func CompileText(expression string, env *Env) (func(context.Context, *proxy.Call) (string, error), *Fault) {
+	p, f := env.compile(expression, onRequest, cel.StringType)
+	if f != nil {
+		return nil, &Fault{Message: f.message, Offset: f.offset}
+	}
+	return func(ctx context.Context, call *proxy.Call) (string, error) {
+		return p.string(ctx, &facts{env: env, call: call, tokens: env.estimates(call)})
+	}, nil
 }
