@@ -226,6 +226,21 @@ func TestNothingServedIsAWarning(t *testing.T) { // C14
 	}
 }
 
+func TestWarningsHaveTheirPlace(t *testing.T) { // RL-11, oauth.md §2
+	_, errs, warnings := load(t, "policies:\n  - rate_limit: {calls: 1, retry_after: timestamp}\nsign_in:\n  provider: dev\n  dev: {people: [{name: a}]}\n  oidc: {client_id: x}"+apiA+backendB+modelM)
+	want := []string{
+		"c.yaml:2:41: policies[0].rate_limit.retry_after: warning: SDKs ignore a retry-after of this form",
+		"c.yaml:6:9: sign_in.oidc: warning: is not read: provider is dev",
+	}
+	got := make([]string, len(warnings))
+	for i, w := range warnings {
+		got[i] = w.Warning()
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(errs) > 0 {
+		t.Error(diff, lines(errs))
+	}
+}
+
 func TestPublicURLFollowsALoopbackListener(t *testing.T) {
 	for listen, want := range map[string]string{"127.0.0.1:9": "http://127.0.0.1:9", "'[::1]:9'": "http://[::1]:9", "localhost:9": "http://localhost:9"} {
 		if cfg, errs, _ := load(t, "listen: "+listen+"\n"); cfg.PublicURL != want || len(errs) > 0 {

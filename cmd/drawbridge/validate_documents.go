@@ -189,7 +189,8 @@ func (c *documentCheck) documentWarnings(at string, a *APIConfig, doc *openapi.D
 		}
 	}
 	if others > 0 {
-		c.warnings = append(c.warnings, c.pos.Fault(at+".document", "%s about the document; drawbridge import %s lists them", count(others, "warning"), a.Document))
+		c.warnings = append(c.warnings, c.pos.Fault(at+".document", "%s about the document; drawbridge import %s lists them",
+			count(others, "warning"), a.DocumentPath(c.pos.File())))
 	}
 }
 

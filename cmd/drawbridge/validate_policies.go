@@ -58,9 +58,22 @@ func (v *validator) policies() {
 		return
 	}
 	for _, l := range lists {
+		v.retryAfter(l)
 		_, faults := policy.Compile(l.entries, l.scope, env)
 		for _, f := range faults {
 			v.policyFault(l, f)
+		}
+	}
+}
+
+// retryAfter warns of a form of retry-after that is no HTTP (llm.md RL-11).
+func (v *validator) retryAfter(l policyList) {
+	for i, e := range l.entries {
+		if e.RateLimit != nil && e.RateLimit.RetryAfter == "timestamp" {
+			v.warn(fmt.Sprintf("%s[%d].rate_limit.retry_after", l.path, i), "SDKs ignore a retry-after of this form")
+		}
+		if e.TokenLimit != nil && e.TokenLimit.RetryAfter == "timestamp" {
+			v.warn(fmt.Sprintf("%s[%d].token_limit.retry_after", l.path, i), "SDKs ignore a retry-after of this form")
 		}
 	}
 }
