@@ -267,6 +267,23 @@ func TestBindingCookie_71_73_77(t *testing.T) {
 	}
 }
 
+// Row 77: whoever planted the start of the cookie and then signs in as themselves does not learn what the victim's browser
+// holds after the victim signed in.
+func TestPlantedCookieIsWorthNothingAfterSignIn_77(t *testing.T) {
+	w := newWorld(t, worldOptions{dev: true})
+	planted := strings.Repeat("A", 43)
+	attacker, victim := w.browser(), w.browser()
+	attacker.setCookie("drawbridge-tx", planted)
+	victim.setCookie("drawbridge-tx", planted)
+	attacker.toConsent(w.query(), "bob")
+	p := victim.toConsent(w.query(), "alice")
+	if attacker.cookie("drawbridge-tx") == victim.cookie("drawbridge-tx") {
+		t.Fatal("the attacker holds the victim's cookie")
+	}
+	w.wantPage(attacker.post("/oauth/consent", withValue(p.fields(), "decision", "approve")), http.StatusForbidden)
+	w.back(victim.post("/oauth/consent", withValue(p.fields(), "decision", "approve")), webRedirect)
+}
+
 // Cookie attributes on loopback http and on https (oauth.md §4).
 func TestBindingCookieAttributes(t *testing.T) {
 	w := newWorld(t, worldOptions{dev: true})

@@ -309,3 +309,29 @@ func TestRefreshKeepsTheOldTokenWhenNoneComes(t *testing.T) {
 		t.Errorf("Refresh = %+v, %v", next, err)
 	}
 }
+
+// §11.2: a discovery document that sends our secret to another host is refused.
+func TestEndpointsMustBeOnTheAuthority(t *testing.T) {
+	b := newBench(t, nil)
+	b.fake.Set(func(s *oauthtest.Switches) { s.TokenEndpoint = "https://evil.test/token" })
+	tx := &oauth.Transaction{Tenant: oauthtest.Contoso, UpstreamState: "s", Nonce: "n", Verifier: "v"}
+	if _, err := b.provider.AuthURL(t.Context(), tx, oauth.AuthOptions{}); code(err) != oauth.TemporarilyUnavailable {
+		t.Errorf("AuthURL = %v", err)
+	}
+}
+
+// Row 50: with several tenants listed, a token of one does not speak for another.
+func TestTenantOfTheTokenIsThatOfTheTransaction_50(t *testing.T) {
+	b := newBench(t, func(c *entra.EntraConfig, _ *entra.Options) {
+		c.Tenants = append(c.Tenants, entra.Tenant{ID: oauthtest.Fabrikam})
+	})
+	for _, p := range append(oauthtest.Presets(b.now(), "http://127.0.0.1:1/"), oauthtest.Preset{Row: "50", Name: "both of the other tenant", Forge: func(f *oauthtest.Forged) {
+		f.Claims["tid"] = oauthtest.Fabrikam
+		f.Claims["iss"] = b.fake.URL + "/" + oauthtest.Fabrikam + "/v2.0"
+	}}) {
+		b.fake.Set(func(s *oauthtest.Switches) { s.IDToken = p.Forge })
+		if _, _, err := b.signIn(); code(err) != oauth.InvalidToken {
+			t.Errorf("row %s %s: %v", p.Row, p.Name, err)
+		}
+	}
+}

@@ -67,6 +67,8 @@ type Switches struct {
 	GroupPages [][]string
 	NextLink   string
 
+	TokenEndpoint string // what discovery says instead of the truth
+
 	// Certificate, when set, is what assertions must be signed with; Federated the assertion of another issuer that is
 	// accepted. Either replaces the client secret.
 	Certificate *x509.Certificate
@@ -196,9 +198,13 @@ func (e *Entra) discovery(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	at := e.URL + "/" + r.PathValue("tenant")
+	token := at + "/oauth2/v2.0/token"
+	if s := e.state(); s.TokenEndpoint != "" {
+		token = s.TokenEndpoint
+	}
 	writeJSON(w, http.StatusOK, map[string]any{
 		"issuer": e.URL + "/" + tenant + "/v2.0", "authorization_endpoint": at + "/oauth2/v2.0/authorize",
-		"token_endpoint": at + "/oauth2/v2.0/token", "jwks_uri": at + "/discovery/v2.0/keys",
+		"token_endpoint": token, "jwks_uri": at + "/discovery/v2.0/keys",
 		"end_session_endpoint":                  at + "/oauth2/v2.0/logout",
 		"id_token_signing_alg_values_supported": []string{"RS256"}, "subject_types_supported": []string{"pairwise"},
 		"response_types_supported": []string{"code", "id_token"},
