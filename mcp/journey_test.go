@@ -44,22 +44,7 @@ func TestACallTravelsTheWholeLine(t *testing.T) {
 			_, _ = w.Write([]byte(`{"id":"a/b","total":12345678901234567890.10}`))
 		}
 	})
-	document, err := openapi.Import(t.Context(), openapi.Source{Location: "orders.json", Data: []byte(orders)}, openapi.Options{ServerName: "orders"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	backend := parse(t, h.road.URL.String()+"/v1")
-	pipeline, err := proxy.New(proxy.Config{Backends: []proxy.BackendConfig{{Name: "orders", URL: backend.String()}}}, proxy.NewState(), proxy.Deps{
-		Transport: func(proxy.BackendConfig) http.RoundTripper { return h.road.Client.Transport },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := h.config
-	cfg.Doer, cfg.Tools = pipeline, nil
-	for _, tool := range document.Tools {
-		cfg.Tools = append(cfg.Tools, bridge.Tool{Tool: tool, API: "orders", Target: "orders"})
-	}
+	cfg := h.real(t, orders)
 	h.server = h.build(t, cfg)
 	url := h.serve(t)
 	for _, version := range []string{"", "2025-11-25"} {
@@ -73,7 +58,7 @@ func TestACallTravelsTheWholeLine(t *testing.T) {
 			}
 			return result
 		}
-		get, create := document.Tools[toolIndex(document, "GET")].Name, document.Tools[toolIndex(document, "POST")].Name
+		get, create := toolName(cfg, "GET"), toolName(cfg, "POST")
 		result := call(get, map[string]any{"id": "a/b", "expand": []string{"x", "y"}})
 		raw, _ := json.Marshal(result.Content[0])
 		if result.IsError || !strings.Contains(string(raw), `12345678901234567890.10`) {
@@ -95,13 +80,35 @@ func TestACallTravelsTheWholeLine(t *testing.T) {
 	}
 }
 
-func toolIndex(d *openapi.Document, method string) int {
-	for i, tool := range d.Tools {
+// real is the configuration of a server made of a document, on the real road.
+func (h *house) real(t testing.TB, document string) bridge.Config {
+	t.Helper()
+	d, err := openapi.Import(context.Background(), openapi.Source{Location: "d.json", Data: []byte(document)}, openapi.Options{ServerName: "orders"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	backends := []proxy.BackendConfig{{Name: "orders", URL: h.road.URL.String() + "/v1"}}
+	pipeline, err := proxy.New(proxy.Config{Backends: backends}, proxy.NewState(), proxy.Deps{
+		Transport: func(proxy.BackendConfig) http.RoundTripper { return h.road.Client.Transport },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := h.config
+	cfg.Doer, cfg.Tools = pipeline, nil
+	for _, tool := range d.Tools {
+		cfg.Tools = append(cfg.Tools, bridge.Tool{Tool: tool, API: "orders", Target: "orders"})
+	}
+	return cfg
+}
+
+func toolName(cfg bridge.Config, method string) string {
+	for _, tool := range cfg.Tools {
 		if tool.Method == method {
-			return i
+			return tool.Tool.Name
 		}
 	}
-	return -1
+	return ""
 }
 
 func copyBody(to *strings.Builder, r *http.Request) (int64, error) {
@@ -109,4 +116,25 @@ func copyBody(to *strings.Builder, r *http.Request) (int64, error) {
 	n, err := w.Body.ReadFrom(r.Body)
 	to.WriteString(w.Body.String())
 	return n, err
+}
+
+// BenchmarkWholeLine is a call from the handler to a backend over loopback and back, with the real rooms on the way.
+func BenchmarkWholeLine(b *testing.B) {
+	h := newHouse(b, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"id":"42","name":"Widget","price":12.5,"in_stock":true}`))
+	})
+	cfg := h.real(b, orders)
+	h.server = h.build(b, cfg)
+	session := ""
+	w := httptest.NewRecorder()
+	h.handler.ServeHTTP(w, legacyRequest("initialize", `{"protocolVersion":"2025-11-25","capabilities":{}}`, "")())
+	session = w.Header().Get("Mcp-Session-Id")
+	name := toolName(cfg, "GET")
+	b.Run("legacy", func(b *testing.B) {
+		h.run(b, legacyRequest("tools/call", `{"name":"`+name+`","arguments":{"id":"42"}}`, session))
+	})
+	b.Run("modern", func(b *testing.B) {
+		h.run(b, modernRequest("tools/call", name, `"name":"`+name+`","arguments":{"id":"42"},`))
+	})
 }

@@ -1,5 +1,7 @@
 package strictjson
 
+import "sync"
+
 // Limits bound a message (J9). Zero values mean the defaults of the contract.
 type Limits struct {
 	Depth   int // open objects and arrays, the envelope included; 0: 64
@@ -41,6 +43,21 @@ type frame struct {
 	index map[string]struct{} // keys, from the 17th on; nil before
 }
 
+// room is where a decoder works: the start of its two stacks, used again by the next one.
+type room struct {
+	frames [8]frame
+	keys   [32]key
+}
+
+// rooms is a cache and nothing else: an empty one changes no result.
+var rooms = sync.Pool{New: func() any { return new(room) }}
+
+// leave forgets the message, so that no body is held by a room that waits.
+func (r *room) leave() {
+	*r = room{}
+	rooms.Put(r)
+}
+
 // Decode reads body as one JSON-RPC message. The Message refers to body, which must not change afterwards.
 func Decode(body []byte, limits Limits) (*Message, error) {
 	if limits.Depth <= 0 {
@@ -49,9 +66,9 @@ func Decode(body []byte, limits Limits) (*Message, error) {
 	if limits.Members <= 0 {
 		limits.Members = 100_000
 	}
-	var frames [8]frame
-	var keys [32]key
-	d := decoder{buf: body, limits: limits, msg: &Message{Body: body}, stack: frames[:0], keys: keys[:0]}
+	room := rooms.Get().(*room)
+	defer room.leave()
+	d := decoder{buf: body, limits: limits, msg: &Message{Body: body}, stack: room.frames[:0], keys: room.keys[:0]}
 	if err := d.open(); err != nil {
 		return nil, err
 	}
