@@ -162,3 +162,16 @@ func TestToldWaits(t *testing.T) {
 		}
 	}
 }
+
+// FuzzToldWait: whatever a backend says, the wait is never negative and never more than what a date can tell.
+func FuzzToldWait(f *testing.F) {
+	for _, s := range []string{"7", "0.5", "-1", "1e309", "NaN", "Fri, 20 Nov 2026 12:00:00 GMT", ""} {
+		f.Add(s, s)
+	}
+	now := newClock().Now()
+	f.Fuzz(func(t *testing.T, ms, after string) {
+		if wait := toldWait(map[string][]string{"Retry-After-Ms": {ms}, "Retry-After": {after}}, now); wait < 0 {
+			t.Errorf("%q, %q: %v", ms, after, wait)
+		}
+	})
+}
