@@ -195,6 +195,12 @@ func TestConsentPageTellsWhoAsks(t *testing.T) {
 	if !strings.Contains(body, "<strong>Unverified</strong>: this application named itself") || !strings.Contains(body, ">evil.test<") {
 		t.Errorf("row 68: registered client:\n%s", body)
 	}
+	elsewhere := w.clients["https://claude.ai/oauth/mcp-oauth-client-metadata"]
+	elsewhere.ID, elsewhere.RedirectURIs = "https://claude.ai/other", []string{"https://elsewhere.example/cb"}
+	w.clients[elsewhere.ID] = elsewhere
+	if body = show(elsewhere.ID, "https://elsewhere.example/cb"); !strings.Contains(body, "another host than the one that was verified") {
+		t.Errorf("row 68: a redirect to another host is not marked:\n%s", body)
+	}
 	body = show("https://claude.ai/oauth/mcp-oauth-client-metadata", "https://claude.ai/api/mcp/auth_callback")
 	if !strings.Contains(body, "Verified: claude.ai") || strings.Contains(body, "Unverified") {
 		t.Errorf("row 68: document client:\n%s", body)

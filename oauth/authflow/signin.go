@@ -95,6 +95,16 @@ func (h *Handler) handleSignOut(c echo.Context) error {
 	return redirectHere(c, to)
 }
 
+// SignOutSource returns where a sign-out form may lead beside this gateway, as a source for the form-action of pages that
+// have one; "" when it stays here. Without it Chromium blocks the redirect to the provider without a word.
+func (h *Handler) SignOutSource() string {
+	out, ok := h.Provider.(SignOuter)
+	if !ok {
+		return ""
+	}
+	return source(out.SignOutURL(h.firstTenant(), h.PublicURL+"/"))
+}
+
 // returnPath accepts a path of this gateway and nothing else. Browsers read "//host" and "/\host" as another host, and
 // drop tabs and line ends inside.
 func returnPath(raw string) string {

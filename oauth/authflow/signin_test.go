@@ -127,6 +127,9 @@ func TestSignOutLeadsThroughEntra_78(t *testing.T) {
 	}
 	out := b.post("/sign-out", url.Values{"token": {w.handler.Sessions.FormToken(r)}, "post_logout_redirect_uri": {"https://evil.test"}})
 	want := w.entra.URL + "/72f988bf-0000-4000-8000-00000000000a/oauth2/v2.0/logout?post_logout_redirect_uri=" + url.QueryEscape(w.url+"/")
+	if got := w.handler.SignOutSource(); got != w.entra.URL {
+		t.Errorf("SignOutSource = %q, want %q", got, w.entra.URL)
+	}
 	if out.Header.Get("Location") != want {
 		t.Errorf("sign-out leads to %q, want %q", out.Header.Get("Location"), want)
 	}

@@ -52,7 +52,7 @@ const (
 func (h *Handler) consentView(t *oauth.Transaction, e entitlement) consentView {
 	client := &t.Client
 	v := consentView{base: h.base(""), Transaction: t.ID, Client: oauth.DisplayName(client.Name, 0), Links: clientLinks(client.Metadata),
-		Destination: destinationOfURI(t.RedirectURI), Name: oauth.DisplayName(t.Identity.Name, 0), Login: oauth.DisplayName(t.Identity.Login, 100),
+		Destination: destinationOfURI(t.RedirectURI, client), Name: oauth.DisplayName(t.Identity.Name, 0), Login: oauth.DisplayName(t.Identity.Login, 100),
 		Tenant: h.tenantName(t.Identity.Tenant), Server: title(&e.res), Kind: "service", Life: inWords(h.Config.RefreshTokenTTL)}
 	if v.Client == "" {
 		v.Client = "An application without a name"
@@ -106,7 +106,7 @@ func clientLinks(metadata []byte) []pageLink {
 }
 
 // destinationOfURI puts the redirect URI into words: the one thing on the page that a dishonest client cannot choose.
-func destinationOfURI(raw string) destinationView {
+func destinationOfURI(raw string, client *oauth.Client) destinationView {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return destinationView{}
@@ -117,7 +117,15 @@ func destinationOfURI(raw string) destinationView {
 	case oauth.IsLoopbackHost(u.Hostname()):
 		return destinationView{Host: u.Hostname() + " on this computer", Note: "— any program on this computer could be asking"}
 	}
+	if client.Kind == oauth.Document && !relatedHosts(u.Hostname(), client.Host) {
+		return destinationView{Host: u.Host, Note: "— another host than the one that was verified"}
+	}
 	return destinationView{Host: u.Host}
+}
+
+// relatedHosts reports whether two hosts are the same or one is below the other.
+func relatedHosts(a, b string) bool {
+	return a == b || strings.HasSuffix(a, "."+b) || strings.HasSuffix(b, "."+a)
 }
 
 func (h *Handler) tenantName(id string) string {
