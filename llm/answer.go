@@ -58,8 +58,10 @@ func (c *completion) head(a *proxy.Answer) {
 // readAnswer reads the body of an answer that is not a stream, up to the limit.
 func (c *completion) readAnswer(a *proxy.Answer) ([]byte, error) {
 	size := int64(-1)
-	if n, err := strconv.ParseInt(a.Header.Get("Content-Length"), 10, 64); err == nil {
-		size = n
+	if told := a.Upstream.Get("Content-Length"); told != "" {
+		if n, err := strconv.ParseInt(told, 10, 64); err == nil {
+			size = n
+		}
 	}
 	data, err := readAll(a.Body, size, c.limits.UpstreamBody)
 	if err == nil && int64(len(data)) > c.limits.UpstreamBody {

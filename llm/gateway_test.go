@@ -137,12 +137,16 @@ func (d *road) lastCall(t testing.TB) *proxy.Call {
 type recorder struct {
 	mu   sync.Mutex
 	rows []proxy.Record
+	came chan struct{} // one for each row; nil: nobody waits
 }
 
 func (r *recorder) Record(row proxy.Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.rows = append(r.rows, row)
+	if r.came != nil {
+		r.came <- struct{}{}
+	}
 }
 
 // gateway is a handler behind a real server.

@@ -39,18 +39,12 @@ func piped(t *testing.T, rows *recorder, transport http.RoundTripper, urls ...st
 	return g
 }
 
+func newRecorder() *recorder { return &recorder{came: make(chan struct{}, 100)} }
+
 // row waits for the only row.
 func (r *recorder) row(t *testing.T) proxy.Record {
 	t.Helper()
-	for range 5000 {
-		r.mu.Lock()
-		n := len(r.rows)
-		r.mu.Unlock()
-		if n > 0 {
-			break
-		}
-		time.Sleep(time.Millisecond) // rows may be written after the last byte has left
-	}
+	<-r.came // rows may be written after the last byte has left
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.rows) != 1 {
@@ -69,7 +63,7 @@ func TestOnTheRealRoadAFailingMemberIsReplaced(t *testing.T) { // RE-2, RE-3, RE
 				continue
 			}
 			t.Run(name, func(t *testing.T) {
-				bad, good, rows := llmtest.Start(t, fault), llmtest.Start(t), &recorder{}
+				bad, good, rows := llmtest.Start(t, fault), llmtest.Start(t), newRecorder()
 				g := piped(t, rows, nil, bad.URL+"/v1", good.URL+"/v1")
 				resp, body := g.post(t, "/llm/v1/chat/completions", mode, "X-Request-Id", "r-1", "Cookie", "c=1", "Openai-Organization", "theirs")
 				if resp.StatusCode != 200 || !strings.Contains(body, "world") {
@@ -98,7 +92,7 @@ func TestOnTheRealRoadAFailingMemberIsReplaced(t *testing.T) { // RE-2, RE-3, RE
 
 func TestOnTheRealRoadTheLastAnswerDecides(t *testing.T) { // RE-7, ER-18, ER-22
 	for status, want := range map[int]int{429: 429, 503: 503, 500: 502, 401: 502, 400: 400} {
-		a, b, rows := llmtest.Start(t, llmtest.Answer{Status: status}), llmtest.Start(t, llmtest.Answer{Status: status}), &recorder{}
+		a, b, rows := llmtest.Start(t, llmtest.Answer{Status: status}), llmtest.Start(t, llmtest.Answer{Status: status}), newRecorder()
 		resp, body := piped(t, rows, nil, a.URL+"/v1", b.URL+"/v1").post(t, "/llm/v1/chat/completions", ask)
 		if resp.StatusCode != want || (want != status || status == 503) && strings.Contains(body, "host-7") {
 			t.Errorf("upstream %d: %d %s", status, resp.StatusCode, body)
@@ -111,7 +105,7 @@ func TestOnTheRealRoadTheLastAnswerDecides(t *testing.T) { // RE-7, ER-18, ER-22
 
 func TestOnTheRealRoadBrokenStreamsAreToldAndCharged(t *testing.T) { // ST-10, AC-3
 	for _, fault := range []llmtest.Fault{llmtest.EOFMidway, llmtest.ResetMidway} {
-		provider, rows := llmtest.Start(t, llmtest.Answer{Fault: fault}), &recorder{}
+		provider, rows := llmtest.Start(t, llmtest.Answer{Fault: fault}), newRecorder()
 		_, body := piped(t, rows, nil, provider.URL+"/v1").post(t, "/llm/v1/chat/completions", askStream(""))
 		if !strings.HasSuffix(body, truncated) {
 			t.Errorf("%s: %q", fault, body)
@@ -124,7 +118,7 @@ func TestOnTheRealRoadBrokenStreamsAreToldAndCharged(t *testing.T) { // ST-10, A
 
 func TestTheBuiltInModelServesTheRoad(t *testing.T) {
 	for _, mode := range []string{ask, askStream("")} {
-		rows := &recorder{}
+		rows := newRecorder()
 		g := piped(t, rows, &builtin.Model{}, "http://builtin.invalid/v1")
 		resp, body := g.post(t, "/llm/v1/chat/completions", mode)
 		if resp.StatusCode != 200 || !strings.Contains(body, "built-in") {
@@ -139,7 +133,7 @@ func TestTheBuiltInModelServesTheRoad(t *testing.T) {
 func TestOnTheRealRoadGzipIsUndone(t *testing.T) { // WF-2
 	for _, mode := range []string{ask, askStream(includeUsage)} {
 		answer := llmtest.Answer{Fault: llmtest.Gzip}
-		provider, rows := llmtest.Start(t, answer), &recorder{}
+		provider, rows := llmtest.Start(t, answer), newRecorder()
 		_, body := piped(t, rows, nil, provider.URL+"/v1").post(t, "/llm/v1/chat/completions", mode)
 		if want := strings.Join(answer.Events(true), ""); body != answer.JSON() && body != want {
 			t.Errorf("%.200q", body)

@@ -222,29 +222,7 @@ func TestACallerWhoLeavesStopsTheProviderAndIsCharged(t *testing.T) { // AC-4, T
 	if o := g.road.outcome(t); o.Ending != proxy.EndClientGone || o.Usage != (proxy.Usage{Input: 8, Output: 1, Source: proxy.UsageEstimated}) || o.Cacheable != nil {
 		t.Errorf("outcome = %+v", o)
 	}
-	for g.provider.Gone() == 0 {
-		time.Sleep(time.Millisecond) // the provider's own server tells it when it likes
-	}
-}
-
-func TestWithDrainTheUsageIsStillLearned(t *testing.T) { // TO-6, AC-4
-	gate := make(chan struct{})
-	g := newGateway(t, llmtest.Answer{Gate: gate})
-	ctx, leave := context.WithCancel(t.Context())
-	r := g.open(t, ctx, strings.Replace(askStream(""), "gpt-4o", "drained", 1))
-	if _, err := r.ReadString('\n'); err != nil {
-		t.Fatal(err)
-	}
-	leave()
-	for drains := 0; drains == 0; time.Sleep(time.Millisecond) { // until the server has noticed
-		g.streams.mu.Lock()
-		drains = g.streams.draining
-		g.streams.mu.Unlock()
-	}
-	close(gate)
-	if o := g.road.outcome(t); o.Ending != proxy.EndClientGone || o.Usage != (proxy.Usage{Input: 9, Output: 4, Source: proxy.UsageProvider}) {
-		t.Errorf("outcome = %+v", o)
-	}
+	g.provider.AwaitGone(1)
 }
 
 func TestStreamsThatRunWhenTheDrainTimeIsOverSaySo(t *testing.T) { // ST-13
@@ -357,6 +335,38 @@ func TestASilentProviderIsCoveredByPings(t *testing.T) { // ST-5
 			t.Errorf("after the end: %q", got)
 		}
 	})
+}
+
+func TestWithDrainTheUsageIsStillLearned(t *testing.T) { // TO-6, AC-4
+	const text = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n"
+	const usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4}}\n\n"
+	for name, tt := range map[string]struct {
+		late  time.Duration // after the caller has left
+		usage proxy.Usage
+	}{
+		"in time":  {29 * time.Second, proxy.Usage{Input: 9, Output: 4, Source: proxy.UsageProvider}},
+		"too late": {31 * time.Second, proxy.Usage{Input: 3, Output: 1, Source: proxy.UsageEstimated}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				body, provider := io.Pipe()
+				settled := make(chan proxy.Outcome, 1)
+				ctx, leave := context.WithCancel(t.Context())
+				r := streamRequest(ctx)
+				r.Body = io.NopCloser(strings.NewReader(strings.Replace(askStream(""), "gpt-4o", "drained", 1)))
+				go quiet(body, settled).serve(&page{head: http.Header{}}, r, "/v1/chat/completions")
+				_, _ = provider.Write([]byte(text))
+				leave()
+				time.Sleep(tt.late) // the bubble's clock
+				_, _ = provider.Write([]byte(usage + doneEvent))
+				_ = provider.Close()
+				if o := <-settled; o.Ending != proxy.EndClientGone || o.Usage != tt.usage {
+					t.Errorf("outcome = %+v", o)
+				}
+				synctest.Wait()
+			})
+		})
+	}
 }
 
 func TestTimeoutsOfARunningStreamAreTold(t *testing.T) { // ST-10, TO-5, AC-3

@@ -83,6 +83,7 @@ type Server struct {
 	URL string // base; OpenAI's API is at URL + "/v1", Azure's resource at URL
 
 	mu       sync.Mutex
+	changed  *sync.Cond // of gone
 	answers  []Answer
 	served   int
 	gone     int
@@ -94,6 +95,7 @@ type Server struct {
 func Start(t testing.TB, answers ...Answer) *Server {
 	t.Helper()
 	s := &Server{answers: answers, done: make(chan struct{})}
+	s.changed = sync.NewCond(&s.mu)
 	server := httptest.NewServer(http.HandlerFunc(s.serve))
 	s.URL = server.URL
 	t.Cleanup(func() {
@@ -121,11 +123,13 @@ func (s *Server) Last(t testing.TB) Request {
 	return all[len(all)-1]
 }
 
-// Gone returns how many clients left before their answer was complete.
-func (s *Server) Gone() int {
+// AwaitGone waits until n clients have left before their answer was complete.
+func (s *Server) AwaitGone(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.gone
+	for s.gone < n {
+		s.changed.Wait()
+	}
 }
 
 // Set replaces the answers of the requests that come now.
@@ -186,6 +190,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		if !p.play() {
 			s.mu.Lock()
 			s.gone++
+			s.changed.Broadcast()
 			s.mu.Unlock()
 		}
 	default:
