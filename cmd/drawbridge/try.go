@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"net/http"
 	"net/url"
@@ -22,6 +20,7 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/llm"
 	"github.com/drawbridge-mcp/drawbridge/llm/builtin"
 	"github.com/drawbridge-mcp/drawbridge/oauth/entra"
+	"github.com/drawbridge-mcp/drawbridge/oauth/resource"
 	"github.com/drawbridge-mcp/drawbridge/openapi"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 	"github.com/drawbridge-mcp/drawbridge/proxy/policy"
@@ -230,7 +229,7 @@ func (t *trial) addModels(cfg *Config, pieces *local) {
 	add("demo", []string{"gpt-4o", "gpt-4o-mini"}, policy.Entry{Cache: cache}, limit(1_000_000))
 	add("demo-limited", nil, limit(500))
 	add("demo-embeddings", []string{"text-embedding-3-small"})
-	t.key = newSubscriptionKey()
+	t.key = resource.NewKey()
 	cfg.Products = []ProductConfig{{Name: "try", Grants: []string{"llm:*", "mcp:*"}, Approval: "automatic"}}
 	cfg.Subscriptions = []SubscriptionConfig{{Name: "try", Product: "try", State: "active", Keys: []secret.Reference{{Value: secret.New(t.key)}}}}
 }
@@ -247,24 +246,6 @@ func slug(title string) string {
 		return "api"
 	}
 	return s
-}
-
-const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-// newSubscriptionKey makes a key of the form of operations.md P3: dbk_, 8 characters of id, 32 random ones, and a check
-// sum by which scanners know one.
-func newSubscriptionKey() string {
-	text := "dbk_" + randomText(8) + "_" + randomText(32)
-	return text + checksum(text)
-}
-
-func randomText(n int) string {
-	b := make([]byte, n)
-	for i := range b {
-		k, _ := rand.Int(rand.Reader, big.NewInt(int64(len(base62)))) // never fails (crypto/rand)
-		b[i] = base62[k.Int64()]
-	}
-	return string(b)
 }
 
 // readyFile is what scripts read (CONTRACT §2).
