@@ -38,6 +38,26 @@ func (t *Tool) BuildRequest(ctx context.Context, base *url.URL, args json.RawMes
 	return req, t.plan.verify(base, req)
 }
 
+// Repeatable says whether a call may be sent again after bytes of it have left (T2): by its method, by x-drawbridge.retry,
+// or because it carries an idempotency key.
+func (t *Tool) Repeatable(args json.RawMessage) bool {
+	if isRead(t.Method) {
+		return true
+	}
+	if t.Retry != nil {
+		return *t.Retry
+	}
+	for _, a := range t.plan.args {
+		if a.in == "header" && strings.EqualFold(a.orig, "Idempotency-Key") {
+			if values, err := decodeJSON(args); err == nil {
+				m, _ := values.(map[string]any)
+				return m[a.name] != nil
+			}
+		}
+	}
+	return false
+}
+
 // argumentError makes the error of one argument.
 func argumentError(name string, err error) error {
 	return &ArgumentError{Problems: []string{fmt.Sprintf("argument %q: %s", name, err)}}
@@ -81,7 +101,7 @@ func (p *plan) prepareValues(values map[string]any) []string {
 			problems = append(problems, p.unknown(name))
 			continue
 		}
-		if v == nil && !(a.in == "body" && (a.nullable || p.body.keepNull)) {
+		if v == nil && !(a.in == "body" && (a.nullable || p.body.keepNull && p.body.flat)) {
 			if !a.required || a.nullable {
 				delete(values, name)
 			}

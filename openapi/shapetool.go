@@ -25,6 +25,11 @@ func (im *importer) shapeTool(t *Tool, body *bodyPlan, output *schema) error {
 	tr.run()
 	root.each((*shape).uniteEqual)
 	for _, a := range t.plan.args {
+		if a.in == "body" && !body.flat {
+			a.shape.null = a.shape.null && a.nullable // a merge patch may hold null, it is none
+		}
+	}
+	for _, a := range t.plan.args {
 		im.describeArg(a, a.shape)
 	}
 	root.sortProps()
@@ -150,6 +155,7 @@ func (im *importer) fit(t *Tool, root *shape, output []byte) error {
 		func() { root.cutTexts(1, 200) },
 		func() { root.cutDepth(1) },
 		func() { root.bareScalars(t.plan.args) },
+		func() { root.cutTexts(1, 0) },
 		func() { limit = hardToolBytes - 16 },
 	)
 	for i := 0; !fits(); i++ {
@@ -205,10 +211,26 @@ func (s *shape) cutDepth(depth int) {
 		if s.depth < depth || s.keep {
 			return
 		}
-		if s.typ == "object" && (len(s.props) > 0 || s.addl != nil) || len(s.anyOf) > 1 && s.depth >= depth {
-			*s = shape{typ: "object", desc: joinShort(s.desc), depth: s.depth, null: s.null && s.typ != ""}
+		switch {
+		case s.typ == "object" && (len(s.props) > 0 || s.addl != nil):
+			*s = shape{typ: "object", desc: joinShort(s.desc), depth: s.depth, null: s.null}
+		case len(s.anyOf) > 0:
+			*s = shape{typ: s.onlyObjects(), desc: joinShort(s.desc), depth: s.depth}
 		}
 	})
+}
+
+// onlyObjects is "object" when every variant is one, else "": what is cut may not refuse what was allowed.
+func (s *shape) onlyObjects() string {
+	for _, m := range s.anyOf {
+		if m.typ != "object" || m.null {
+			return ""
+		}
+	}
+	if s.null {
+		return ""
+	}
+	return "object"
 }
 
 func joinShort(desc string) string {

@@ -122,10 +122,11 @@ func (t *translator) onlyType(s *schema) types {
 func (t *translator) cut(p step, s *schema, kind types, why string) {
 	p.into.desc = why
 	switch kind {
-	case tObject, 0:
+	case tObject:
 		p.into.typ = "object"
-		if kind == 0 && len(s.anyOf)+len(s.oneOf) == 0 {
-			p.into.typ = ""
+	case 0: // a union of objects is an object; of anything else we may not say what it is not
+		if accepted, _ := t.accepted(s, 0); accepted&^tNull == tObject {
+			p.into.typ = "object"
 		}
 	case tArray:
 		p.into.typ = "array"
