@@ -93,7 +93,7 @@ func (c *completion) whole(ctx context.Context, a *proxy.Answer) error {
 			Body: data, Usage: out.Usage, Created: c.h.now()}
 	}
 	c.settle(a, out)
-	if c.streams() { // a provider that does not stream: the caller gets events all the same
+	if c.streams() && c.route.endpoint == chat { // a provider that does not stream: the caller gets events all the same
 		return c.replayStream(a, data)
 	}
 	c.head(a)

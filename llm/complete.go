@@ -86,6 +86,9 @@ func (c *completion) describe(ctx context.Context) *proxy.Call {
 	if call.Stream {
 		call.Inspect = inspect
 	}
+	if c.route.endpoint == completions {
+		call.CacheKey = nil // what is stored is replayed as chat or embeddings only
+	}
 	if c.route.endpoint == embeddings {
 		call.Prompt.Completion, call.Prompt.NoCompletion = 0, true // TL-18
 	}
@@ -95,7 +98,7 @@ func (c *completion) describe(ctx context.Context) *proxy.Call {
 	return call
 }
 
-func (c *completion) streams() bool { return c.route.endpoint == chat && c.view.Streams() }
+func (c *completion) streams() bool { return c.route.endpoint != embeddings && c.view.Streams() }
 
 // cacheKey is the question in canonical form, as it would be sent (CA-6).
 func (c *completion) cacheKey() string {
@@ -137,8 +140,11 @@ func (c *completion) build(ctx context.Context, b *proxy.Backend) (*http.Request
 	if deployment && !view.Model.Present() {
 		change.Model = "" // the address names it
 	}
-	if c.route.endpoint == embeddings {
+	switch c.route.endpoint {
+	case embeddings:
 		change.MaxTokens = 0
+	case completions:
+		change.CapName = "max_tokens"
 	}
 	data := view.Rewrite(change)
 	req := &http.Request{
@@ -154,11 +160,11 @@ func (c *completion) build(ctx context.Context, b *proxy.Backend) (*http.Request
 	return req.WithContext(ctx), nil
 }
 
-// address is where a backend serves an endpoint (EP-1, EP-3).
+// address is where a backend serves an endpoint (EP-1, EP-3, EP-4).
 func address(base *url.URL, endpoint string, p Provider, at Endpoint, upstream string) *url.URL {
-	path := "/chat/completions"
-	if endpoint == embeddings {
-		path = "/embeddings"
+	path := "/" + endpoint
+	if endpoint == chat {
+		path = "/chat/completions"
 	}
 	name := path
 	u := *base

@@ -102,6 +102,8 @@ func (o *observed) choice(raw []byte) error {
 			finish = jsonscan.Text(value)
 		case "delta", "message":
 			delta = value
+		case "text": // completions
+			o.generated(value)
 		case "logprobs":
 			o.odd = o.odd || o.keepTexts && !jsonscan.IsNull(value)
 		}

@@ -386,6 +386,33 @@ func TestTimeoutsOfARunningStreamAreTold(t *testing.T) { // ST-10, TO-5, AC-3
 	}
 }
 
+func TestCompletionsOfTheOlderShape(t *testing.T) { // EP-4
+	const text = "data: {\"id\":\"cmpl-1\",\"object\":\"text_completion\",\"choices\":[{\"text\":\"Hello\",\"index\":0,\"finish_reason\":\"stop\"}]}\n\n"
+	const usage = "data: {\"id\":\"cmpl-1\",\"choices\":[],\"usage\":{\"prompt_tokens\":2,\"completion_tokens\":1}}\n\n"
+	for name, tt := range map[string]struct {
+		ask   string
+		raw   []string
+		want  string
+		usage proxy.Usage
+	}{
+		"stream":        {`{"model":"gpt-4o","prompt":"Say hi","stream":true}`, []string{text, usage, doneEvent}, text + doneEvent, proxy.Usage{Input: 2, Output: 1, Source: proxy.UsageProvider}},
+		"no usage told": {`{"model":"gpt-4o","prompt":"Say hi","stream":true}`, []string{text, doneEvent}, text + doneEvent, proxy.Usage{Input: 2, Output: 1, Source: proxy.UsageEstimated}},
+		"JSON":          {`{"model":"gpt-4o","prompt":["Say hi"]}`, nil, `{"choices":[{"text":"Hello","index":0}]}`, proxy.Usage{Input: 2, Output: 1, Source: proxy.UsageEstimated}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGateway(t, llmtest.Answer{Raw: tt.raw, Body: tt.want})
+			resp, body := g.post(t, "/llm/v1/completions", tt.ask)
+			if resp.StatusCode != 200 || body != tt.want || g.provider.Last(t).Path != "/v1/completions" {
+				t.Errorf("%d %q from %s", resp.StatusCode, body, g.provider.Last(t).Path)
+			}
+			o := g.road.outcome(t)
+			if call := g.road.lastCall(t); o.Usage != tt.usage || o.Ending != proxy.EndOK || call.Endpoint != "completions" || call.CacheKey != nil {
+				t.Errorf("outcome = %+v of %s", o, call.Endpoint)
+			}
+		})
+	}
+}
+
 func TestInspectKnowsStreamsThatBeginWithAnError(t *testing.T) { // RE-3
 	for first, want := range map[string]proxy.Look{
 		"":                            {More: true},

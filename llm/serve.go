@@ -15,10 +15,11 @@ import (
 
 // Endpoints, as records and expressions name them (UR-2).
 const (
-	chat       = "chat"
-	embeddings = "embeddings"
-	models     = "models"
-	other      = "other"
+	chat        = "chat"
+	completions = "completions" // the older shape: a prompt, no messages
+	embeddings  = "embeddings"
+	models      = "models"
+	other       = "other"
 )
 
 // route is what an address below /llm means.
@@ -61,11 +62,13 @@ func operation(path string) route {
 	switch path {
 	case "chat/completions":
 		return route{endpoint: chat, method: http.MethodPost}
+	case "completions":
+		return route{endpoint: completions, method: http.MethodPost}
 	case "embeddings":
 		return route{endpoint: embeddings, method: http.MethodPost}
 	case "models":
 		return route{endpoint: models, method: http.MethodGet}
-	case "responses", "completions", "moderations", "realtime":
+	case "responses", "moderations", "realtime":
 		return route{unbuilt: true}
 	}
 	if id, ok := strings.CutPrefix(path, "models/"); ok && id != "" {

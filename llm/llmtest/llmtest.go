@@ -27,6 +27,7 @@ type Answer struct {
 
 	Status int         // other than 200: an error in place of an answer
 	Body   string      // of an error, or of any answer that is to be given as it is; "" = a fitting one
+	Raw    []string    // events of a stream, to be sent as they are; nil = fitting ones
 	Header http.Header // further headers
 	Fault  Fault
 	Gate   <-chan struct{} // nothing is sent after the first event until it is closed; nil: no waiting

@@ -90,6 +90,9 @@ const (
 
 // Events returns the stream as it is sent, event by event.
 func (a Answer) Events(usage bool) []string {
+	if a.Raw != nil {
+		return a.Raw
+	}
 	usage = usage && !a.NoUsage
 	switch a.Fault {
 	case ErrorFirst:
