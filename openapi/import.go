@@ -26,7 +26,6 @@ type importer struct {
 	outputs    map[*schema]*outputShape
 	configured map[*Tool]bool
 	stacks     []string // of panics below the guard
-	operationN map[string]int
 
 	variantTexts map[*schema]string
 	schemes      map[string]int // operations by security scheme
@@ -66,7 +65,7 @@ func newImporter(ctx context.Context, src Source, o Options) *importer {
 	im := &importer{
 		ctx: ctx, options: o, merge: newMerger(), warn: newWarnings(), doc: &Document{serverName: o.ServerName},
 		unions: map[*schema]*schema{}, texts: map[string]string{}, outputs: map[*schema]*outputShape{}, configured: map[*Tool]bool{},
-		variantTexts: map[*schema]string{}, schemes: map[string]int{}, usedTools: map[string]bool{}, operationN: map[string]int{},
+		variantTexts: map[*schema]string{}, schemes: map[string]int{}, usedTools: map[string]bool{},
 	}
 	im.lib = &library{ctx: ctx, source: src, limits: o.Limits, allow: o.References, warn: im.warn.add, files: map[string]*file{}, failed: map[string]error{}}
 	im.reader = &schemaReader{lib: im.lib, warn: im.warn.add, known: map[*node]*schema{}}

@@ -1,0 +1,137 @@
+package openapi
+
+import (
+	"encoding/json"
+)
+
+// structured makes structuredContent: always an object; what does not fit the advertised schema is left out (O2–O5).
+func (r *answerReader) structured(value any, text []byte, changed bool) json.RawMessage {
+	_, isObject := value.(map[string]any)
+	out := r.plan.output
+	if out == nil {
+		if isObject {
+			return json.RawMessage(text)
+		}
+		return wrap(text)
+	}
+	if r.plan.wrapped {
+		fitted, ok, same := conform(out.props[0].shape, value)
+		switch {
+		case !ok:
+			return json.RawMessage("{}")
+		case same && !changed:
+			return wrap(text)
+		}
+		return wrap(appendValue(nil, fitted))
+	}
+	fitted, ok, same := conform(out, value)
+	if !ok || !isObject {
+		return json.RawMessage("{}")
+	}
+	if same {
+		return json.RawMessage(text)
+	}
+	return appendValue(nil, fitted)
+}
+
+func wrap(text []byte) json.RawMessage {
+	return append(append(append(make([]byte, 0, len(text)+12), `{"result":`...), text...), '}')
+}
+
+// conform removes what does not fit a shape: ok says whether anything is left, same whether nothing was removed.
+func conform(s *shape, v any) (fitted any, ok, same bool) {
+	if v == nil {
+		return v, s.null || s.typ == "" && len(s.anyOf) == 0, true
+	}
+	if len(s.anyOf) > 0 {
+		for _, m := range s.anyOf {
+			if fitted, ok, same := conform(m, v); ok {
+				return fitted, true, same
+			}
+		}
+		return nil, false, false
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		if s.typ != "object" && s.typ != "" {
+			return nil, false, false
+		}
+		return conformObject(s, v)
+	case []any:
+		if s.typ != "array" && s.typ != "" {
+			return nil, false, false
+		}
+		return conformList(s, v)
+	}
+	t := valueType(v)
+	fits := s.typ == "" || s.typ == t.names()[0] || s.typ == "number" && t == tInteger
+	return v, fits, fits
+}
+
+func conformObject(s *shape, v map[string]any) (any, bool, bool) {
+	same := true
+	var out map[string]any
+	check := func(key string, member *shape) {
+		value, given := v[key]
+		if !given {
+			return
+		}
+		fitted, ok, unchanged := conform(member, value)
+		if ok && unchanged {
+			return
+		}
+		if out == nil {
+			out = make(map[string]any, len(v))
+			for k, x := range v {
+				out[k] = x
+			}
+		}
+		same = false
+		if ok {
+			out[key] = fitted
+		} else {
+			delete(out, key)
+		}
+	}
+	for _, p := range s.props {
+		check(p.name, p.shape)
+	}
+	if s.addl != nil {
+		known := make(map[string]bool, len(s.props))
+		for _, p := range s.props {
+			known[p.name] = true
+		}
+		for k := range v {
+			if !known[k] {
+				check(k, s.addl)
+			}
+		}
+	}
+	if same {
+		return v, true, true
+	}
+	return out, true, false
+}
+
+func conformList(s *shape, v []any) (any, bool, bool) {
+	if s.items == nil {
+		return v, true, true
+	}
+	same := true
+	out := make([]any, 0, len(v))
+	for _, item := range v {
+		fitted, ok, unchanged := conform(s.items, item)
+		same = same && ok && unchanged
+		if ok {
+			out = append(out, fitted)
+		}
+	}
+	return out, true, same
+}
+
+// fillStructured gives what a tool with outputSchema owes its clients in any good answer (O4).
+func (r *answerReader) fillStructured(res *Result) {
+	if r.tool.OutputSchema != nil && res.Structured == nil {
+		res.Structured = json.RawMessage("{}")
+	}
+}
