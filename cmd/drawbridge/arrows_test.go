@@ -47,7 +47,7 @@ var owners = map[string][]string{
 	"github.com/spf13/cobra":                 {"cmd/drawbridge"},
 	"go.yaml.in/yaml":                        {"cmd/internal/strictyaml", "cmd/drawbridge", "openapi"},
 	"github.com/prometheus/client_golang":    {"cmd/internal/telemetry"},
-	"github.com/invopop/jsonschema":          {"cmd/drawbridge"},
+	"github.com/invopop/jsonschema":          {"cmd/drawbridge", "cmd/internal/strictyaml"},
 	"github.com/pkoukk/tiktoken-go-loader":   {"llm/tokens"},
 	"github.com/golang-jwt/jwt":              {"oauth", "mcp/client"},
 	"os/exec":                                {"cmd/drawbridge", "samples"}, // no API and no page can start a process

@@ -63,8 +63,8 @@ type Config struct {
 	Subscriptions []SubscriptionConfig `yaml:"subscriptions"`
 	// Policies for everything.
 	Policies []policy.Entry `yaml:"policies"`
-	// Lists of policies by name.
-	Fragments map[string][]policy.Entry `yaml:"fragments" available:"false"`
+	// Lists of policies by name; `- fragment: NAME` stands for one of them in any list.
+	Fragments map[string][]policy.Entry `yaml:"fragments"`
 	// Teams that own objects.
 	Workspaces []any `yaml:"workspaces" available:"false"`
 	// Rules about the catalogue.

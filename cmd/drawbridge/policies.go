@@ -36,8 +36,8 @@ func (p *policySets) model(model, product string) *proxy.Policies {
 // only stop a snapshot that a program made.
 func (b *builder) compilePolicies(cfg *Config, pipeline *proxy.Pipeline) (*policySets, error) {
 	env, err := policy.NewEnv(policy.Deps{
-		Counters: b.counters, Cache: b.cache, Log: b.log, Region: cfg.Region, Instance: b.instance, Target: pipeline.HasTarget,
-		Priced: pricedScopes(cfg),
+		Counters: b.counters, Cache: b.cache, Log: b.log, Observer: b.metrics, Region: cfg.Region, Instance: b.instance, Target: pipeline.HasTarget,
+		Priced: pricedScopes(cfg), Fragments: cfg.Fragments,
 	})
 	if err != nil {
 		return nil, err

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 )
 
 const watchEvery = 500 * time.Millisecond
@@ -106,10 +108,9 @@ func fixed(old, next *Config, pos *Positions) (faults []Fault) {
 		{"public_url", old.PublicURL == next.PublicURL},
 		{"storage", old.Storage == next.Storage},
 		{"tls", (old.TLS.Certificate.Source == "") == (next.TLS.Certificate.Source == "")},
-		{"limits", old.Limits == next.Limits},
+		{"limits", sameListener(old.Limits, next.Limits)},
 		{"egress", fmt.Sprint(old.Egress) == fmt.Sprint(next.Egress)},
 		{"trusted_proxies", fmt.Sprint(old.TrustedProxies) == fmt.Sprint(next.TrustedProxies)},
-		{"allowed_origins", fmt.Sprint(old.AllowedOrigins) == fmt.Sprint(next.AllowedOrigins)},
 		{"telemetry", old.Telemetry.Log == next.Telemetry.Log && old.Telemetry.Metrics.Series == next.Telemetry.Metrics.Series},
 	} {
 		if !k.unchanged {
@@ -117,4 +118,11 @@ func fixed(old, next *Config, pos *Positions) (faults []Fault) {
 		}
 	}
 	return faults
+}
+
+// sameListener compares the limits that the listeners and the model face took when they were opened; the others are the
+// MCP edge's, which takes new ones.
+func sameListener(old, next LimitsConfig) bool {
+	old.Limits, next.Limits = edge.Limits{}, edge.Limits{}
+	return old == next
 }

@@ -85,7 +85,7 @@ func (g *gateway) provider(cfg *Config, prev *snapshot) (oauth.Provider, error) 
 	if cfg.SignIn.Provider == "" {
 		return nobody{}, nil
 	}
-	idp, err := entra.New(cfg.SignIn, entra.Options{PublicURL: cfg.PublicURL, Log: g.log, NeedGroups: namesGroups(cfg)})
+	idp, err := entra.New(cfg.SignIn, entra.Options{PublicURL: cfg.PublicURL, Log: g.log, NeedGroups: namesGroups(cfg), Env: g.getenv})
 	if err != nil {
 		return nil, fmt.Errorf("sign_in: %w", err)
 	}
@@ -110,7 +110,7 @@ func (g *gateway) route(s *snapshot) error {
 	g.register.Mount(oauthGroup)
 	g.edge.Mount(root)
 	g.llm.Mount(e.Group("/llm"))
-	g.console(s, flow.Sessions).Mount(root)
+	g.console(s, flow).Mount(root)
 	if s.cfg.AdminListen == "" {
 		g.mountHealth(root)
 	}
@@ -209,7 +209,8 @@ func newGuard(cfg *Config, log *slog.Logger) (*egress.Guard, error) {
 	})
 }
 
-func (g *gateway) console(s *snapshot, sessions *authflow.Sessions) *console.Handler {
+func (g *gateway) console(s *snapshot, flow *authflow.Handler) *console.Handler {
+	sessions := flow.Sessions
 	return &console.Handler{
 		PublicURL: s.cfg.PublicURL, Name: s.cfg.UI.Name, Support: s.cfg.UI.Support,
 		Caller: func(r *http.Request) *identity.Caller {
@@ -221,6 +222,7 @@ func (g *gateway) console(s *snapshot, sessions *authflow.Sessions) *console.Han
 		},
 		Admin:        func(c *identity.Caller) bool { return entitled(c, s.cfg.Admins) },
 		SignOutToken: sessions.FormToken,
+		FormAction:   flow.SignOutSource(),
 		CheckForm:    sessions.CheckForm,
 		Applications: g.applications,
 		Disconnect:   g.disconnect,

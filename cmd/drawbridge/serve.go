@@ -72,7 +72,8 @@ type gateway struct {
 	builder  *builder
 	started  time.Time
 	instance string
-	config   string // file name, for pages; "" in try
+	config   string                   // file name, for pages; "" in try
+	getenv   func(name string) string // "" when it is not set
 
 	verifier      *tokens.Verifier
 	authenticator *resource.Authenticator
@@ -104,6 +105,7 @@ func (p *program) open(ctx context.Context, cfg *Config, pos *Positions, ring fu
 	if g.instance == "" {
 		g.instance = randomName()
 	}
+	g.getenv = func(name string) string { value, _ := p.env(name); return value }
 	g.log = log.With("instance", g.instance)
 	// The listener comes before keys and database: a port in use must leave nothing behind.
 	if err := g.listen(ctx, cfg); err != nil {
@@ -125,7 +127,7 @@ func (p *program) open(ctx context.Context, cfg *Config, pos *Positions, ring fu
 	g.faces(cfg)
 	g.builder = &builder{
 		ring: g.ring, state: proxy.NewState(), counters: policy.NewCounters(), cache: policy.NewCache(cfg.LLM.CacheMemory),
-		recorder: g.recorder, log: g.log, started: g.started, instance: g.instance, stepUp: g.stepUp,
+		recorder: g.recorder, metrics: g.metrics, log: g.log, started: g.started, instance: g.instance, stepUp: g.stepUp,
 	}
 	if local != nil {
 		g.builder.documents, g.builder.transports = local.documents, local.transports
@@ -158,6 +160,7 @@ func (g *gateway) install(ctx context.Context, cfg *Config, pos *Positions) erro
 	}
 	g.current.Store(next)
 	g.builder.state.Retain(next.pipeline)
+	g.edge.Configure(cfg.PublicURL, cfg.AllowedOrigins, cfg.Limits.Limits)
 	g.edge.Changed()
 	return nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/cmd/internal/strictyaml"
@@ -199,12 +198,8 @@ func riskOf(sc ServerConfig, documents map[string]*openapi.Document, name string
 		if doc == nil {
 			continue
 		}
-		switch t := doc.Tool(name); {
-		case t == nil:
-		case t.Annotations.ReadOnly:
-			return "read"
-		case t.Method == http.MethodDelete:
-			return "delete"
+		if t := doc.Tool(name); t != nil {
+			return bridge.Risk(t)
 		}
 	}
 	return "change"

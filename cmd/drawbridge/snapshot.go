@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/drawbridge-mcp/drawbridge/cmd/internal/telemetry"
 	"github.com/drawbridge-mcp/drawbridge/llm"
 	"github.com/drawbridge-mcp/drawbridge/mcp/bridge"
 	"github.com/drawbridge-mcp/drawbridge/oauth"
@@ -45,6 +46,7 @@ type builder struct {
 	counters *policy.Counters
 	cache    *policy.Cache
 	recorder proxy.Recorder
+	metrics  *telemetry.Metrics
 	log      *slog.Logger
 	started  time.Time
 	instance string
@@ -149,7 +151,7 @@ func (b *builder) buildPipeline(cfg *Config, apis map[string]*api, s *snapshot) 
 	pipeline, err := proxy.New(proxy.Config{
 		Backends: backends, Pools: cfg.Pools, Models: modelBackends(cfg), Region: cfg.Region, Version: version,
 		Currency: cfg.Usage.Currency, StreamMax: cfg.Limits.StreamMax,
-	}, b.state, proxy.Deps{Recorder: b.recorder, Log: b.log, Transport: b.transport})
+	}, b.state, proxy.Deps{Recorder: b.recorder, Log: b.log, Observer: b.metrics, Transport: b.transport, Affinity: affinity(cfg.Region, b.instance)})
 	if err != nil {
 		return err
 	}

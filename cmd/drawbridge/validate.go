@@ -40,6 +40,7 @@ func (v *validator) validate() {
 	v.products()
 	v.subscriptions()
 	v.road()
+	v.fragments()
 	v.policies()
 	if len(v.cfg.MCPServers) == 0 && len(v.cfg.LLM.Models) == 0 {
 		v.warn("", "nothing is served")
@@ -170,6 +171,16 @@ func (v *validator) platform() {
 	}
 	if s := c.UI.Support; s != "" && !strings.HasPrefix(s, "mailto:") && !strings.HasPrefix(s, "https://") {
 		v.fault("ui.support", "must begin with mailto: or https://")
+	}
+}
+
+// fragments checks their names.
+func (v *validator) fragments() {
+	for _, name := range sortedKeys(v.cfg.Fragments) {
+		if err := strictyaml.CheckName(name); err != nil {
+			at := strictyaml.Join("fragments", name)
+			v.errors = append(v.errors, v.pos.KeyFault(at, "%s", err))
+		}
 	}
 }
 

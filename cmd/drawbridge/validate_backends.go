@@ -119,7 +119,8 @@ func (v *validator) road() {
 	for _, f := range v.errors {
 		told[entryOf(f.Path)] = true
 	}
-	_, err := proxy.New(proxy.Config{Backends: v.cfg.Backends, Pools: v.cfg.Pools}, proxy.NewState(), proxy.Deps{})
+	_, err := proxy.New(proxy.Config{Backends: v.cfg.Backends, Pools: v.cfg.Pools}, proxy.NewState(),
+		proxy.Deps{Affinity: affinity(v.cfg.Region, v.cfg.Instance)})
 	for _, one := range unjoin(err) {
 		var fault *proxy.ConfigError
 		if errors.As(one, &fault) && !told[entryOf(fault.Path)] && !v.brokenMember(fault.Path) {
@@ -157,6 +158,11 @@ func (v *validator) pools() {
 		v.name(at+".name", p.Name)
 		v.notBuilt(at+".workspace", p.Workspace != "")
 		v.notBuilt(at+".shared", p.Shared)
+		if p.Affinity != "" {
+			if _, err := affinity(v.cfg.Region, v.cfg.Instance)(p.Affinity); err != nil {
+				v.expression(at+".affinity", err)
+			}
+		}
 		if slices.Contains(backends, p.Name) {
 			v.fault(at+".name", "a backend is named %q, too", p.Name)
 		}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -9,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/drawbridge-mcp/drawbridge/cmd/internal/strictyaml"
+	"github.com/drawbridge-mcp/drawbridge/proxy"
 	"github.com/drawbridge-mcp/drawbridge/proxy/policy"
 )
 
@@ -41,6 +44,9 @@ func (c *Config) policyLists() []policyList {
 			all = append(all, policyList{path, policy.Scope{Kind: policy.Tool, Name: s.Name + "/" + name}, s.Access.Tools[name].Policies})
 		}
 	}
+	for _, name := range sortedKeys(c.Fragments) { // by themselves, too: one that nothing includes yet must be right as well
+		all = append(all, policyList{strictyaml.Join("fragments", name), policy.Scope{Kind: policy.Server}, c.Fragments[name]})
+	}
 	return slices.DeleteFunc(all, func(l policyList) bool { return len(l.entries) == 0 })
 }
 
@@ -52,6 +58,7 @@ func (v *validator) policies() {
 	}
 	env, err := policy.NewEnv(policy.Deps{
 		Target: v.hasTarget, Priced: v.priced, Region: v.cfg.Region, Instance: v.cfg.Instance,
+		Fragments: v.cfg.Fragments,
 	})
 	if err != nil {
 		v.fault("policies", "%s", err)
@@ -80,20 +87,61 @@ func (v *validator) retryAfter(l policyList) {
 
 // policyFault places a fault of a list; one inside an expression at its character (C13).
 func (v *validator) policyFault(l policyList, f policy.Fault) {
-	path := l.path + f.Path
-	entry, _, _ := strings.Cut(f.Path, "]")
+	path := fragmentPath(l.path + f.Path)
 	switch {
-	case v.pos.Faulty(l.path + entry + "]"): // an entry that was not read whole would look wrong in other ways, too
-		return
-	case f.Offset < 0:
-		v.fault(path, "%s", f.Message)
+	case v.pos.Faulty(entryPath(path)): // an entry that was not read whole would look wrong in other ways, too
 		return
 	}
-	text := ""
-	if at, ok := v.pos.Text(path); ok {
-		text = at[:min(f.Offset, len(at))]
+	v.expression(path, &expressionError{f.Message, f.Offset})
+}
+
+// fragmentPath turns the path of a fault inside an included list into that of the list itself.
+func fragmentPath(path string) string {
+	if i := strings.LastIndex(path, ".fragment."); i >= 0 {
+		return "fragments." + path[i+len(".fragment."):]
 	}
-	v.errors = append(v.errors, v.pos.Inside(path, utf8.RuneCountInString(text), "%s", f.Message))
+	return path
+}
+
+// entryPath cuts the path of a fault after the index of its policy.
+func entryPath(path string) string {
+	if i := strings.LastIndexByte(path, ']'); i >= 0 {
+		return path[:i+1]
+	}
+	return path
+}
+
+// affinity compiles the expression of a pool, for the pipeline.
+func affinity(region, instance string) func(string) (func(context.Context, *proxy.Call) (string, error), error) {
+	return func(expression string) (func(context.Context, *proxy.Call) (string, error), error) {
+		env, err := policy.NewEnv(policy.Deps{Region: region, Instance: instance})
+		if err != nil {
+			return nil, err
+		}
+		key, fault := policy.CompileText(expression, env)
+		if fault != nil {
+			return nil, &expressionError{fault.Message, fault.Offset}
+		}
+		return key, nil
+	}
+}
+
+// expressionError is a fault inside an expression that somebody else places.
+type expressionError struct {
+	message string
+	offset  int // in bytes; -1: the whole
+}
+
+func (e *expressionError) Error() string { return e.message }
+
+// expression places a fault of one expression at its character (C13).
+func (v *validator) expression(path string, err error) {
+	var inside *expressionError
+	if text, ok := v.pos.Text(path); errors.As(err, &inside) && inside.offset >= 0 && ok {
+		v.errors = append(v.errors, v.pos.Inside(path, utf8.RuneCountInString(text[:min(inside.offset, len(text))]), "%s", err))
+		return
+	}
+	v.fault(path, "%s", err)
 }
 
 // priced reports whether every model that a cost budget of the scope can meet has a price (llm.md CB-4).

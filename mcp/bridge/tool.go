@@ -59,12 +59,17 @@ func wireOf(t Tool) []byte {
 	return append(b, "}}"...)
 }
 
-// risk sorts a tool for people: what could it do?
-func (t *tool) risk() string {
+// risk sorts a tool for people: what could it do? Overwriting (PUT, PATCH) is destructive in the protocol's sense and
+// still a change to people; delete is what takes something away.
+func (t *tool) risk() string { return Risk(t.Tool.Tool) }
+
+// Risk is read, change or delete, as consent page and portal word it.
+func Risk(t *openapi.Tool) string {
+	overwrites := t.Method == http.MethodPut || t.Method == http.MethodPatch
 	switch {
 	case t.Annotations.ReadOnly:
 		return "read"
-	case t.Annotations.Destructive:
+	case t.Annotations.Destructive && !overwrites:
 		return "delete"
 	default:
 		return "change"

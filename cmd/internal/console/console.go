@@ -84,6 +84,8 @@ type Handler struct {
 	Admin func(c *identity.Caller) bool
 	// SignOutToken returns the form token that POST /sign-out wants from this browser.
 	SignOutToken func(r *http.Request) string
+	// FormAction is where the sign-out form may lead besides here: the provider's own sign-out, as a CSP source; "" nowhere.
+	FormAction string
 	// CheckForm reports why a form post of a signed-in person must not be believed.
 	CheckForm func(w http.ResponseWriter, r *http.Request) error
 	Servers   func() []Server
@@ -186,7 +188,7 @@ func (h *Handler) portal(c echo.Context) error {
 		}
 		v.Applications = apps
 	}
-	return render(c, portalPage, http.StatusOK, v)
+	return h.render(c, portalPage, http.StatusOK, v)
 }
 
 // disconnect ends an application's access at the press of a button on the portal.
@@ -217,13 +219,13 @@ func (h *Handler) admin(c echo.Context) error {
 		return c.Redirect(http.StatusSeeOther, "/sign-in?return="+url.QueryEscape("/admin"))
 	case !v.Admin:
 		v.Title = "Not for you"
-		return render(c, adminPage, http.StatusForbidden, v)
+		return h.render(c, adminPage, http.StatusForbidden, v)
 	}
 	for _, s := range h.Servers() {
 		v.Servers = append(v.Servers, card{Server: s, Usable: true, Tools: s.Tools(v.Caller)})
 	}
 	v.Status = h.Status(c.Request().Context())
-	return render(c, adminPage, http.StatusOK, v)
+	return h.render(c, adminPage, http.StatusOK, v)
 }
 
 // connect answers /connect/{server}.json for servers the caller may see.
@@ -251,13 +253,13 @@ func (h *Handler) style(c echo.Context) error {
 }
 
 // render writes a page with the headers of operations.md §9.2 G1 and G3.
-func render(c echo.Context, t *template.Template, status int, v view) error {
+func (h *Handler) render(c echo.Context, t *template.Template, status int, v view) error {
 	var b bytes.Buffer
 	if err := t.Execute(&b, v); err != nil {
 		return err
 	}
 	head := c.Response().Header()
-	head.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+	head.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action "+strings.TrimSpace("'self' "+h.FormAction)+"; frame-ancestors 'none'; base-uri 'none'")
 	head.Set("X-Content-Type-Options", "nosniff")
 	head.Set("X-Frame-Options", "DENY")
 	head.Set("Referrer-Policy", "same-origin") // pages hold the sign-out form

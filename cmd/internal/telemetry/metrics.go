@@ -27,11 +27,11 @@ type Metrics struct {
 	token    secret.Value // bearer for scrapers that are not on this machine; zero: none
 	series   int          // label sets a metric may have; further ones fall into "other"
 
-	requests, toolCalls, llmRequests, llmTokens, llmCost, cache, decisions, reloads, overflow, oauth *counter
+	requests, toolCalls, llmRequests, llmTokens, llmCost, cache, decisions, reloads, overflow, oauth, attempts, retries *counter
 
-	requestSeconds, toolSeconds, firstToken *prometheus.HistogramVec
-	inFlight                                *prometheus.GaugeVec
-	reloadGood, reloadTime                  prometheus.Gauge
+	requestSeconds, toolSeconds, firstToken, attemptSeconds *prometheus.HistogramVec
+	inFlight, breaker                                       *prometheus.GaugeVec
+	reloadGood, reloadTime                                  prometheus.Gauge
 }
 
 // MetricsConfig says who may scrape and how many label sets are kept.
@@ -58,16 +58,20 @@ func NewMetrics(cfg MetricsConfig) *Metrics {
 	m.cache = m.counter("drawbridge_cache_requests_total", "Cache look-ups.", "policy", "result")
 	m.decisions = m.counter("drawbridge_policy_decisions_total", "Decisions of policies.", "policy", "decision")
 	m.oauth = m.counter("drawbridge_oauth_events_total", "Events of the broker.", "event", "result")
+	m.attempts = m.counter("drawbridge_backend_requests_total", "Tries at backends by outcome.", "backend", "outcome")
+	m.retries = m.counter("drawbridge_backend_retries_total", "Further tries at backends by reason.", "backend", "reason")
 	m.reloads = m.counter("drawbridge_config_reloads_total", "Reloads of the configuration.", "result")
 	m.requestSeconds = m.histogram("drawbridge_request_duration_seconds", "Time to answer.", "surface", "route")
 	m.toolSeconds = m.histogram("drawbridge_tool_call_duration_seconds", "Time of tool calls.", "server", "tool")
+	m.attemptSeconds = m.histogram("drawbridge_backend_request_duration_seconds", "Time of tries at backends until the headers.", "backend", "outcome")
 	m.firstToken = m.histogram("drawbridge_llm_time_to_first_token_seconds", "Time until the first byte of a stream.", "model", "backend")
 	m.inFlight = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "drawbridge_requests_in_flight", Help: "Requests being served."}, []string{"surface"})
+	m.breaker = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "drawbridge_backend_breaker_state", Help: "0 closed, 1 half-open, 2 open."}, []string{"backend"})
 	m.reloadGood = prometheus.NewGauge(prometheus.GaugeOpts{Name: "drawbridge_config_last_reload_successful", Help: "1 when the configuration that was last read serves."})
 	m.reloadTime = prometheus.NewGauge(prometheus.GaugeOpts{Name: "drawbridge_config_last_reload_timestamp_seconds", Help: "When the configuration was last read."})
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "drawbridge_build_info", Help: "1, with what this binary is."}, []string{"version", "go"})
 	build.WithLabelValues(cfg.Version, cfg.Go).Set(1)
-	m.registry.MustRegister(m.inFlight, m.reloadGood, m.reloadTime, build)
+	m.registry.MustRegister(m.inFlight, m.breaker, m.reloadGood, m.reloadTime, build)
 	return m
 }
 
@@ -145,6 +149,26 @@ func (m *Metrics) Reloaded(at time.Time, good bool) {
 // OAuthEvent counts one event of the broker (oauth.md §15); both words come from closed sets.
 func (m *Metrics) OAuthEvent(event, result string) { m.oauth.add(1, event, result) }
 
+// Attempt, Retry and Breaker make Metrics the pipeline's observer; backends' names come from the configuration.
+func (m *Metrics) Attempt(backend, outcome string, took time.Duration) {
+	m.attempts.add(1, backend, outcome)
+	m.attemptSeconds.WithLabelValues(backend, outcome).Observe(took.Seconds())
+}
+
+// Retry counts one more try at a backend.
+func (m *Metrics) Retry(backend, reason string) { m.retries.add(1, backend, reason) }
+
+// Breaker notes the state of a backend's breaker: 0 closed, 1 half-open, 2 open.
+func (m *Metrics) Breaker(backend string, state int) {
+	m.breaker.WithLabelValues(backend).Set(float64(state))
+}
+
+// Decision and CacheResult make Metrics the policies' observer.
+func (m *Metrics) Decision(policy, decision string) { m.decisions.add(1, policy, decision) }
+
+// CacheResult counts one look-up.
+func (m *Metrics) CacheResult(policy, result string) { m.cache.add(1, policy, result) }
+
 // Ledger stands between the pipeline and the ledger: every row is observed, then kept.
 type Ledger struct {
 	Metrics *Metrics
@@ -160,9 +184,6 @@ func (l *Ledger) Record(r proxy.Record) {
 }
 
 func (m *Metrics) observe(r proxy.Record) {
-	if r.Cache != "" {
-		m.cache.add(1, "cache", r.Cache)
-	}
 	if r.Surface == proxy.MCP {
 		m.toolCalls.add(1, r.Server, r.Tool, toolResult(r))
 		m.toolSeconds.WithLabelValues(r.Server, r.Tool).Observe(r.Duration.Seconds())
