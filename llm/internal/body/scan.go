@@ -55,8 +55,7 @@ func (s *scanner) value(at, depth int) (end int, err error) {
 }
 
 func (s *scanner) string(at int) (end int, err error) {
-	end, escaped, err := jsonscan.String(s.data, at)
-	if err != nil || escaped && jsonscan.LoneSurrogate(s.data[at:end]) {
+	if end, _, err = jsonscan.StrictString(s.data, at); err != nil {
 		return 0, s.syntax(at)
 	}
 	return end, nil

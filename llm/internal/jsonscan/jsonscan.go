@@ -12,6 +12,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -39,19 +40,29 @@ const short = 16
 // String reads the string that begins at data[at] == '"' and returns the position behind its closing quote, and whether
 // it holds escapes.
 func String(data []byte, at int) (end int, escaped bool, err error) {
+	return scanString(data, at, false)
+}
+
+// StrictString is String, and refuses half of a surrogate pair without the other half: it is no character, and readers
+// disagree about what it is (TK-10).
+func StrictString(data []byte, at int) (end int, escaped bool, err error) {
+	return scanString(data, at, true)
+}
+
+func scanString(data []byte, at int, strict bool) (end int, escaped bool, err error) {
 	for i := at + 1; i < len(data) && i <= at+short; i++ {
 		switch c := data[i]; {
 		case c == '"':
 			return i + 1, false, nil
 		case c == '\\' || c < ' ' || c >= utf8.RuneSelf:
-			return longString(data, at)
+			return longString(data, at, strict)
 		}
 	}
-	return longString(data, at)
+	return longString(data, at, strict)
 }
 
 // longString searches for quotes and backslashes, which processors do fast, and looks at all bytes once at the end.
-func longString(data []byte, at int) (end int, escaped bool, err error) {
+func longString(data []byte, at int, strict bool) (end int, escaped bool, err error) {
 	i := at + 1
 	quote := i
 	for {
@@ -68,7 +79,7 @@ func longString(data []byte, at int) (end int, escaped bool, err error) {
 		}
 		escaped = true
 		i += n
-		if n = escape(data[i:]); n == 0 {
+		if n = escape(data[i:], strict); n == 0 {
 			return 0, false, ErrSyntax
 		}
 		if i += n; quote < i {
@@ -102,7 +113,7 @@ func plain(text []byte) bool {
 }
 
 // escape returns the length of the escape sequence that data begins with, 0 when it is none.
-func escape(data []byte) int {
+func escape(data []byte, strict bool) int {
 	if len(data) < 2 {
 		return 0
 	}
@@ -110,27 +121,18 @@ func escape(data []byte) int {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 		return 2
 	case 'u':
-		if hex4(data[2:]) >= 0 {
+		u := hex4(data[2:])
+		switch {
+		case u < 0:
+			return 0
+		case !strict || !utf16.IsSurrogate(u):
 			return 6
+		}
+		if r, n := unescape(data); r != utf8.RuneError {
+			return n
 		}
 	}
 	return 0
-}
-
-// LoneSurrogate reports whether a raw string holds half of a surrogate pair without the other half. It is no character,
-// and readers disagree about what it is (TK-10).
-func LoneSurrogate(raw []byte) bool {
-	for {
-		i := bytes.IndexByte(raw, '\\')
-		if i < 0 || i+1 >= len(raw) {
-			return false
-		}
-		r, n := unescape(raw[i:])
-		if n == 6 && r == utf8.RuneError && hex4(raw[i+2:]) != utf8.RuneError {
-			return true
-		}
-		raw = raw[i+n:]
-	}
 }
 
 // hex4 reads four hexadecimal digits; −1 when they are not there.

@@ -64,8 +64,8 @@ func TestTextResolvesEscapes(t *testing.T) {
 	for raw, want := range map[string]bool{
 		`"\ud83d\ude00"`: false, `"\ud83d"`: true, `"\ude00x"`: true, `"\ufffd"`: false, `"\\ud83d"`: false, `"\ud83d\ud83d\ude00"`: true,
 	} {
-		if got := LoneSurrogate([]byte(raw)); got != want { // TK-10
-			t.Errorf("LoneSurrogate(%s) = %v, want %v", raw, got, want)
+		if _, _, err := StrictString([]byte(raw), 0); (err != nil) != want { // TK-10
+			t.Errorf("StrictString(%s) = %v, want refused %v", raw, err, want)
 		}
 	}
 }
