@@ -232,3 +232,23 @@ func TestSelection(t *testing.T) { // §3.1
 		t.Errorf("warnings %v", d.Warnings)
 	}
 }
+
+func TestWhatADocumentMayNotDoIsSkipped(t *testing.T) {
+	doc := `{"openapi":"3.2.0","info":{},"paths":{"/ok":{"get":{"operationId":"same"}},"/ok2":{"get":{"operationId":"same"}},"/a/../../admin":{"get":{}},"/a/%2e%2e/b":{"get":{}},
+		"/m":{"additionalOperations":{"CO PY":{},"COPY":{"operationId":"copy"},"CONNECT":{}}}}}`
+	d := importText(t, doc, Options{Tools: map[string]ToolConfig{"same": {Name: "one"}}})
+	var got []string
+	for _, s := range d.Skipped {
+		got = append(got, s.Method+" "+s.Path+": "+s.Reason)
+	}
+	want := []string{
+		`GET /a/../../admin: server URL: the path of the document leaves its base ("..")`, `GET /a/%2e%2e/b: server URL: the path of the document leaves its base ("..")`,
+		"CO PY /m: the method is not a token of RFC 9110", "CONNECT /m: CONNECT is not offered", `GET /ok2: name "one" is configured for several operations`,
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("skipped\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if len(d.Tools) != 2 || d.Operations != 7 {
+		t.Errorf("%d tools of %d operations", len(d.Tools), d.Operations)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"time"
 )
@@ -74,16 +75,28 @@ type ToolConfig struct {
 	Arguments map[string]ArgumentConfig `yaml:"arguments"`
 }
 
-// AnnotationsConfig overrides the hints that follow from the method (§4.3). Empty fields keep them.
+// AnnotationsConfig overrides the hints that follow from the method (§4.3), under MCP's own names. What is absent stays.
 type AnnotationsConfig struct {
-	// The tool changes nothing: true or false.
-	ReadOnly string `yaml:"read_only" enum:"true,false"`
-	// The tool may delete or overwrite: true or false.
-	Destructive string `yaml:"destructive" enum:"true,false"`
-	// Calling twice does no more than calling once: true or false.
-	Idempotent string `yaml:"idempotent" enum:"true,false"`
-	// The tool reaches a world outside the gateway: true or false.
-	OpenWorld string `yaml:"open_world" enum:"true,false"`
+	// The tool changes nothing.
+	ReadOnly Hint `yaml:"readOnlyHint"`
+	// The tool may delete or overwrite.
+	Destructive Hint `yaml:"destructiveHint"`
+	// Calling twice does no more than calling once.
+	Idempotent Hint `yaml:"idempotentHint"`
+	// The tool reaches a world outside the gateway.
+	OpenWorld Hint `yaml:"openWorldHint"`
+}
+
+// Hint is true, false, or not said.
+type Hint string
+
+// UnmarshalText takes true or false.
+func (h *Hint) UnmarshalText(text []byte) error {
+	if s := string(text); s != "true" && s != "false" {
+		return errors.New("want true or false")
+	}
+	*h = Hint(text)
+	return nil
 }
 
 // ArgumentConfig overrides one argument of a tool (A6).
@@ -133,7 +146,7 @@ type Limits struct {
 // Literal is a JSON value in configuration. A text that is JSON (5, true, {"a":1}) is that value, any other text is a
 // string; a number for an argument that takes only text becomes text again when the tool is built.
 type Literal struct {
-	Raw json.RawMessage // nil: not set
+	Raw json.RawMessage `yaml:"-"` // nil: not set
 }
 
 // UnmarshalText takes a scalar as it stands in the configuration file.

@@ -170,6 +170,7 @@ func (im *importer) finish() {
 	d := im.doc
 	sortTools(d.Tools)
 	settleNames(d.Tools, im.configured)
+	im.skipSameNames()
 	im.finishTools()
 	im.securityWarnings()
 	seenBase := map[string]bool{}
@@ -183,6 +184,22 @@ func (im *importer) finish() {
 		}
 	}
 	d.Warnings = im.warn.all()
+}
+
+// skipSameNames skips what configuration gives a name that another tool has: several operations may share an operationId.
+func (im *importer) skipSameNames() {
+	taken := map[string]bool{}
+	kept := im.doc.Tools[:0]
+	for _, t := range im.doc.Tools {
+		key := strings.ToLower(t.Name)
+		if taken[key] {
+			im.skip(&rawOperation{method: t.Method, path: t.Path, id: t.OperationID}, fmt.Sprintf("name %q is configured for several operations", t.Name))
+			continue
+		}
+		taken[key] = true
+		kept = append(kept, t)
+	}
+	im.doc.Tools = kept
 }
 
 // plain reduces a text once, however many tools show it.

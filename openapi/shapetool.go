@@ -3,6 +3,7 @@ package openapi
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -15,7 +16,9 @@ const (
 func (im *importer) shapeTool(t *Tool, body *bodyPlan, output *schema) error {
 	tr := &translator{merge: im.merge, plain: im.plain, keepNull: body.keepNull, maxNodes: maxShapeNodes, maxBytes: 2 * hardToolBytes}
 	root := &shape{typ: "object", closed: true}
-	for _, a := range t.plan.args {
+	args := slices.Clone(t.plan.args)
+	slices.SortFunc(args, func(a, b *arg) int { return strings.Compare(a.name, b.name) })
+	for _, a := range args {
 		a.shape = im.argShape(tr, a)
 		root.props = append(root.props, shapeProp{a.name, a.shape})
 		if a.required && a.def == nil {

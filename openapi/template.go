@@ -21,6 +21,16 @@ type part struct {
 	param   string
 }
 
+// hasSteps says whether the document itself put "." or ".." into the path: it would leave the backend's base.
+func (t *template) hasSteps() bool {
+	for _, s := range t.segments {
+		if s != "" && s != "\x00" && checkSegment(decodeOnce(s)) == faultSteps {
+			return true
+		}
+	}
+	return false
+}
+
 func (t *template) names() []string {
 	var names []string
 	for _, p := range t.parts {

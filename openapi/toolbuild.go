@@ -36,6 +36,9 @@ func (im *importer) tool(o *rawOperation) (*Tool, error) {
 		return nil, err
 	}
 	tpl := im.template(o, specs)
+	if tpl.hasSteps() {
+		return nil, errors.New(`server URL: the path of the document leaves its base ("..")`)
+	}
 	args := im.paramArgs(o, specs, tpl)
 	bodyArgs, body := im.bodyArgs(o, bodySpec, config)
 	args = append(args, bodyArgs...)
@@ -324,10 +327,10 @@ func (im *importer) annotations(o *rawOperation, config ToolConfig, t *Tool) Ann
 		setHint(&a.Idempotent, from.strAt("idempotentHint"))
 		setHint(&a.OpenWorld, from.strAt("openWorldHint"))
 	}
-	setHint(&a.ReadOnly, config.Annotations.ReadOnly)
-	setHint(&a.Destructive, config.Annotations.Destructive)
-	setHint(&a.Idempotent, config.Annotations.Idempotent)
-	setHint(&a.OpenWorld, config.Annotations.OpenWorld)
+	setHint(&a.ReadOnly, string(config.Annotations.ReadOnly))
+	setHint(&a.Destructive, string(config.Annotations.Destructive))
+	setHint(&a.Idempotent, string(config.Annotations.Idempotent))
+	setHint(&a.OpenWorld, string(config.Annotations.OpenWorld))
 	return a
 }
 

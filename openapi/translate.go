@@ -291,7 +291,8 @@ func (t *translator) object(p step, s *schema) {
 	into := p.into
 	into.typ = "object"
 	names := safeNames(s)
-	for i, prop := range s.props {
+	for _, i := range byName(s.props) {
+		prop := s.props[i]
 		flat := t.merge.flat(prop.schema)
 		if flat.never || !t.output && flat.readOnly || t.output && flat.writeOnly {
 			continue
@@ -309,6 +310,16 @@ func (t *translator) object(p step, s *schema) {
 	if s.addl != nil && !s.addl.never {
 		into.addl = t.child(p, s.addl, false)
 	}
+}
+
+// byName orders properties by their names: where a budget ends must not depend on the order of a document's keys.
+func byName(props []property) []int {
+	order := make([]int, len(props))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return strings.Compare(props[a].name, props[b].name) })
+	return order
 }
 
 func (t *translator) array(p step, s *schema) {
