@@ -134,7 +134,12 @@ func TestLongJSONIsCutAndStaysJSON(t *testing.T) {
 	if r.Meta["drawbridge/truncated"] != true || r.Meta["drawbridge/bytes"] != len(body) || r.IsError {
 		t.Errorf("meta %v", r.Meta)
 	}
+	var lists strings.Builder
+	for i := range 3000 {
+		fmt.Fprintf(&lists, `"list %d":[1,2,3,4,5,6,7,8,9],`, i)
+	}
 	for _, body := range []string{
+		`{` + lists.String() + `"z":1}`, strings.Repeat("[[1,2],", 9000) + "1" + strings.Repeat("]", 9000),
 		`"` + strings.Repeat("x", 5000) + `"`, strings.Repeat(`{"a":`, 500) + "1" + strings.Repeat("}", 500), `[` + strings.Repeat(`"`+strings.Repeat("y", 900)+`",`, 20) + `1]`,
 		`{"k":"` + strings.Repeat("x", 999) + `","l":"` + strings.Repeat("y", 999) + `","m":"` + strings.Repeat("z", 999) + `"}`,
 	} {

@@ -53,7 +53,7 @@ func TestFaultyArgumentsAreNamedWithTheirRule(t *testing.T) { // §10
 	for _, c := range []struct{ args, want string }{
 		{`{}`, `argument "id" is required (string): order number`},
 		{`{"id":"1","limt":5}`, `unknown argument "limt"; did you mean "limit"? Known: code, filter_x, id, id_body, items, limit, note, pin, secret, since, source, status, tags`},
-		{`{"id":"1","limit":"many"}`, `argument "limit": must be an integer, got string`},
+		{`{"id":"1","limit":"many"}`, `argument "limit": must be an integer, got "many"`},
 		{`{"id":"1","status":"opn"}`, `argument "status": must be one of "open", "closed", got "opn"`},
 		{`{"id":"1","limit":500}`, `argument "limit": must be at most 100, got 500`},
 		{`{"id":"1","code":"A1"}`, `argument "code": must match ^[a-z]+$, got "A1"`},

@@ -61,7 +61,7 @@ func (c *checker) arguments(values map[string]any) []string {
 	if c.args == nil {
 		return c.typesOnly(values)
 	}
-	return c.plan.problems(c.args.Validate(values))
+	return c.plan.problems(c.args.Validate(values), values)
 }
 
 // joined checks a body that has rules about its members together.
@@ -70,7 +70,7 @@ func (c *checker) joined(values map[string]any) []string {
 	if c.body == nil {
 		return nil
 	}
-	return c.plan.problems(c.body.Validate(values))
+	return c.plan.problems(c.body.Validate(values), values)
 }
 
 func (c *checker) typesOnly(values map[string]any) []string {
@@ -91,14 +91,15 @@ func checkValue(p *plan, a *arg, value any) string {
 	if s == nil {
 		return ""
 	}
-	if list := p.problems(s.Validate(map[string]any{a.name: value})); len(list) > 0 {
+	values := map[string]any{a.name: value}
+	if list := p.problems(s.Validate(values), values); len(list) > 0 {
 		return list[0]
 	}
 	return ""
 }
 
 // problems turns the validator's tree of causes into at most five lines.
-func (p *plan) problems(err error) []string {
+func (p *plan) problems(err error, values map[string]any) []string {
 	if err == nil {
 		return nil
 	}
@@ -107,7 +108,7 @@ func (p *plan) problems(err error) []string {
 		return []string{"the arguments do not fit the tool's schema"}
 	}
 	var out []string
-	p.collect(verr, &out)
+	p.collect(verr, values, &out)
 	sort.Strings(out)
 	out = unique(out)
 	if len(out) > 5 {
@@ -116,14 +117,14 @@ func (p *plan) problems(err error) []string {
 	return out
 }
 
-func (p *plan) collect(e *jsonschema.ValidationError, out *[]string) {
+func (p *plan) collect(e *jsonschema.ValidationError, values map[string]any, out *[]string) {
 	if text := p.union(e); text != "" {
 		*out = append(*out, text)
 		return
 	}
 	if len(e.Causes) > 0 {
 		for _, c := range e.Causes {
-			p.collect(c, out)
+			p.collect(c, values, out)
 		}
 		return
 	}
@@ -133,6 +134,9 @@ func (p *plan) collect(e *jsonschema.ValidationError, out *[]string) {
 		name = e.InstanceLocation[0]
 	}
 	text := p.kindText(name, e.ErrorKind)
+	if k, ok := e.ErrorKind.(*failed.Type); ok {
+		text = fmt.Sprintf("must be %s, got %s", typeText(dropNull(k.Want)), p.shown(name, valueAt(values, e.InstanceLocation)))
+	}
 	if place == "" {
 		*out = append(*out, "the body: "+text)
 		return
@@ -185,6 +189,21 @@ func dropNull(names []string) []string {
 	return out
 }
 
+// valueAt finds the value at a place.
+func valueAt(v any, location []string) any {
+	for _, token := range location {
+		switch x := v.(type) {
+		case map[string]any:
+			v = x[token]
+		case []any:
+			if i, err := strconv.Atoi(token); err == nil && i >= 0 && i < len(x) {
+				v = x[i]
+			}
+		}
+	}
+	return v
+}
+
 // valuePath writes the place of a value as items[2].sku.
 func valuePath(location []string) string {
 	var b strings.Builder
@@ -205,8 +224,6 @@ func (p *plan) kindText(name string, k jsonschema.ErrorKind) string {
 	switch k := k.(type) {
 	case *failed.Required:
 		return "is missing " + strings.Join(k.Missing[:min(len(k.Missing), 8)], ", ")
-	case *failed.Type:
-		return fmt.Sprintf("must be %s, got %s", typeText(dropNull(k.Want)), k.Got)
 	case *failed.Enum:
 		return fmt.Sprintf("must be one of %s, got %s", valueList(k.Want), p.shown(name, k.Got))
 	case *failed.Const:

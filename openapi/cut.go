@@ -8,77 +8,94 @@ import (
 	"unicode/utf8"
 )
 
-// cutValue shortens a JSON value so that it stays valid JSON: the largest lists lose items from the end, then long texts
-// are shortened, then the deepest objects say how many members are left out.
+// cutValue shortens a JSON value so that it stays valid JSON: the largest lists lose items from the end, then all lists,
+// then long texts are shortened, then the deepest objects say how many members are left out. The number of passes is
+// fixed, so that no answer can make it slow.
 func cutValue(v any, limit int) (any, string) {
 	note := ""
-	for range 60 {
-		size := len(appendValue(nil, v))
+	for range 8 {
+		best := &listPlace{}
+		size := best.measure(v, func(l []any) { v = l }, true)
 		if size <= limit {
 			return v, note
 		}
-		best := &listPlace{}
-		if list, ok := v.([]any); ok {
-			best.consider(list, func(l []any) { v = l })
-		}
-		best.search(v)
 		if best.list == nil {
 			break
 		}
 		total := len(best.list)
 		keep := max(1, min(total-1, total*(limit-(size-best.size))/max(1, best.size)))
 		best.put(best.list[:keep])
-		if note == "" || best.top {
+		if note == "" {
 			note = fmt.Sprintf("Shortened: items %s of %s shown.", thousands(keep), thousands(total))
+		} else if !strings.HasSuffix(note, "too.") {
+			note += " Other lists are cut, too."
 		}
 	}
 	if note == "" {
 		note = "Shortened: long texts and nested objects are cut."
 	}
+	for _, items := range [...]int{50, 10, 2} {
+		if valueSize(v) > limit {
+			v = cutLists(v, items)
+		}
+	}
 	v = cutTextsIn(v)
-	for depth := 24; depth >= 0 && len(appendValue(nil, v)) > limit; depth-- {
+	for _, depth := range [...]int{16, 8, 6, 4, 3, 2, 1, 0} {
+		if valueSize(v) <= limit {
+			break
+		}
 		v = cutBelow(v, depth)
 	}
 	return v, note
 }
+
+func valueSize(v any) int { return new(listPlace).measure(v, nil, false) }
 
 // listPlace is the list with the most bytes, and how to replace it.
 type listPlace struct {
 	list []any
 	size int
 	put  func([]any)
-	top  bool
 }
 
-func (p *listPlace) consider(list []any, put func([]any)) {
-	if len(list) < 2 {
-		return
-	}
-	if size := len(appendValue(nil, any(list))); size > p.size {
-		p.list, p.size, p.put = list, size, put
-	}
-}
-
-func (p *listPlace) search(v any) {
+// measure returns the size of a value as JSON and looks on its way for the largest list, from the outside in: the items
+// of a long list are small against it.
+func (p *listPlace) measure(v any, put func([]any), look bool) int {
 	switch v := v.(type) {
-	case map[string]any:
-		for _, k := range sortedKeys(v) {
-			if list, ok := v[k].([]any); ok {
-				p.consider(list, func(l []any) { v[k] = l })
-			}
-			p.search(v[k])
-		}
 	case []any:
-		if len(v) > 50 {
-			return // its items are small against it
-		}
+		size := 2 + max(0, len(v)-1)
+		inner := look && len(v) <= 50
 		for i, item := range v {
-			if list, ok := item.([]any); ok {
-				p.consider(list, func(l []any) { v[i] = l })
-			}
-			p.search(item)
+			size += p.measure(item, func(l []any) { v[i] = l }, inner)
+		}
+		if look && len(v) > 1 && size >= p.size {
+			p.list, p.size, p.put = v, size, put
+		}
+		return size
+	case map[string]any:
+		size := 2 + max(0, len(v)-1)
+		for _, k := range sortedKeys(v) {
+			size += len(appendString(nil, k)) + 1 + p.measure(v[k], func(l []any) { v[k] = l }, look)
+		}
+		return size
+	}
+	return len(appendValue(nil, v))
+}
+
+func cutLists(v any, items int) any {
+	switch v := v.(type) {
+	case []any:
+		v = v[:min(len(v), items)]
+		for i := range v {
+			v[i] = cutLists(v[i], items)
+		}
+		return v
+	case map[string]any:
+		for k := range v {
+			v[k] = cutLists(v[k], items)
 		}
 	}
+	return v
 }
 
 func cutTextsIn(v any) any {

@@ -22,7 +22,7 @@ func TestTheValidatorsOfKinAreNeverCalled(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := strings.ReplaceAll(strings.ReplaceAll(string(data), "c.args.Validate(", ""), "c.body.Validate(", "") // santhosh-tekuri's
-		text = strings.ReplaceAll(text, "s.Validate(map[string]any{a.name: value})", "")
+		text = strings.ReplaceAll(text, "s.Validate(values)", "")
 		for _, bad := range []string{"VisitJSON", "openapi3filter", ".Validate(", "drawbridge/proxy", "drawbridge/mcp", "time.Now"} {
 			if strings.Contains(text, bad) {
 				t.Errorf("%s holds %s", name, bad)
