@@ -37,7 +37,7 @@ func (p *policySets) model(model, product string) *proxy.Policies {
 func (b *builder) compilePolicies(cfg *Config, pipeline *proxy.Pipeline) (*policySets, error) {
 	env, err := policy.NewEnv(policy.Deps{
 		Counters: b.counters, Cache: b.cache, Log: b.log, Observer: b.metrics, Region: cfg.Region, Instance: b.instance, Target: pipeline.HasTarget,
-		Priced: pricedScopes(cfg), Fragments: cfg.Fragments,
+		Priced: cfg.priced, Fragments: cfg.Fragments,
 	})
 	if err != nil {
 		return nil, err
@@ -77,18 +77,6 @@ func (b *builder) compilePolicies(cfg *Config, pipeline *proxy.Pipeline) (*polic
 		}
 	}
 	return sets, errors.Join(faults...)
-}
-
-// pricedScopes tells cost budgets whether every model they may meet has a price (llm.md CB-4).
-func pricedScopes(cfg *Config) func(policy.Scope) bool {
-	return func(s policy.Scope) bool {
-		for _, m := range cfg.LLM.Models {
-			if m.Price == nil && (s.Kind != policy.Model || s.Name == m.Name) {
-				return false
-			}
-		}
-		return true
-	}
 }
 
 // road is the pipeline as the faces see it: it puts a key's tool call under its product's policies too, since which

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/drawbridge-mcp/drawbridge/cmd/internal/strictyaml"
+	"github.com/drawbridge-mcp/drawbridge/oauth/registration"
 	"github.com/drawbridge-mcp/drawbridge/proxy/egress"
 )
 
@@ -151,7 +152,7 @@ func (v *validator) loopback() bool {
 }
 
 func (v *validator) oauth() {
-	v.room("oauth", v.cfg.OAuth.Validate())
+	v.room("oauth", errors.Join(v.cfg.OAuth.Validate(), registration.ValidateClients(v.cfg.OAuth.Clients)))
 	for i := range v.cfg.OAuth.Clients {
 		for j, name := range v.cfg.OAuth.Clients[i].Servers {
 			if !slices.Contains([]string{"llm", "admin", "registry"}, name) && !v.hasServer(name) {

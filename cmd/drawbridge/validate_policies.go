@@ -57,7 +57,7 @@ func (v *validator) policies() {
 		return
 	}
 	env, err := policy.NewEnv(policy.Deps{
-		Target: v.hasTarget, Priced: v.priced, Region: v.cfg.Region, Instance: v.cfg.Instance,
+		Target: v.hasTarget, Priced: v.cfg.priced, Region: v.cfg.Region, Instance: v.cfg.Instance,
 		Fragments: v.cfg.Fragments,
 	})
 	if err != nil {
@@ -145,10 +145,10 @@ func (v *validator) expression(path string, err error) {
 }
 
 // priced reports whether every model that a cost budget of the scope can meet has a price (llm.md CB-4).
-func (v *validator) priced(scope policy.Scope) bool {
-	for i := range v.cfg.LLM.Models {
-		m := &v.cfg.LLM.Models[i]
-		if m.Price == nil && (scope.Kind != policy.Model || scope.Name == m.Name) && v.granted(scope, m.Name) {
+func (c *Config) priced(scope policy.Scope) bool {
+	for i := range c.LLM.Models {
+		m := &c.LLM.Models[i]
+		if m.Price == nil && (scope.Kind != policy.Model || scope.Name == m.Name) && c.granted(scope, m.Name) {
 			return false
 		}
 	}
@@ -156,12 +156,12 @@ func (v *validator) priced(scope policy.Scope) bool {
 }
 
 // granted reports whether calls in the scope can be for the model: a product reaches what it grants.
-func (v *validator) granted(scope policy.Scope, model string) bool {
+func (c *Config) granted(scope policy.Scope, model string) bool {
 	if scope.Kind != policy.Product {
 		return scope.Kind != policy.Server && scope.Kind != policy.Tool
 	}
-	for i := range v.cfg.Products {
-		p := &v.cfg.Products[i]
+	for i := range c.Products {
+		p := &c.Products[i]
 		if p.Name == scope.Name && (slices.Contains(p.Grants, "llm:*") || slices.Contains(p.Grants, "llm:"+model)) {
 			return true
 		}
