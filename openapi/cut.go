@@ -56,6 +56,7 @@ type listPlace struct {
 	list []any
 	size int
 	put  func([]any)
+	buf  []byte // for the sizes of scalars
 }
 
 // measure returns the size of a value as JSON and looks on its way for the largest list, from the outside in: the items
@@ -75,11 +76,13 @@ func (p *listPlace) measure(v any, put func([]any), look bool) int {
 	case map[string]any:
 		size := 2 + max(0, len(v)-1)
 		for _, k := range sortedKeys(v) {
-			size += len(appendString(nil, k)) + 1 + p.measure(v[k], func(l []any) { v[k] = l }, look)
+			p.buf = appendString(p.buf[:0], k)
+			size += len(p.buf) + 1 + p.measure(v[k], func(l []any) { v[k] = l }, look)
 		}
 		return size
 	}
-	return len(appendValue(nil, v))
+	p.buf = appendValue(p.buf[:0], v)
+	return len(p.buf)
 }
 
 func cutLists(v any, items int) any {
