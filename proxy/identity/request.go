@@ -17,6 +17,7 @@ type Request struct {
 
 	mu    sync.Mutex
 	attrs []slog.Attr
+	room  [24]slog.Attr // for attrs, so that most requests need no memory beside this struct
 }
 
 // Note adds attributes to the request's log line (operations.md §4.1). The last value of a key counts. Safe for
@@ -39,17 +40,23 @@ func (r *Request) note(a slog.Attr) {
 			return
 		}
 	}
+	if r.attrs == nil {
+		r.attrs = r.room[:0]
+	}
 	r.attrs = append(r.attrs, a)
 }
 
 // Attrs returns a copy of what was noted so far, in the order in which the keys first came.
-func (r *Request) Attrs() []slog.Attr {
+func (r *Request) Attrs() []slog.Attr { return r.AppendAttrs(nil) }
+
+// AppendAttrs appends what was noted so far to attrs.
+func (r *Request) AppendAttrs(attrs []slog.Attr) []slog.Attr {
 	if r == nil {
-		return nil
+		return attrs
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]slog.Attr(nil), r.attrs...)
+	return append(attrs, r.attrs...)
 }
 
 type requestKey struct{}

@@ -29,11 +29,7 @@ type Requests struct {
 // Middleware is what a listener's echo uses before routing.
 func (q *Requests) Middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		now := time.Now
-		if q.Now != nil {
-			now = q.Now
-		}
-		r, start := c.Request(), now()
+		r, start := c.Request(), q.now()
 		facts := q.facts(r, start)
 		c.SetRequest(r.WithContext(identity.WithRequest(r.Context(), facts)))
 		c.Response().Header().Set("X-Request-Id", facts.ID)
@@ -47,11 +43,18 @@ func (q *Requests) Middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		if route == "" || c.Response().Status == http.StatusNotFound && strings.HasSuffix(route, "*") {
 			route = "unmatched"
 		}
-		elapsed := now().Sub(start)
+		elapsed := q.now().Sub(start)
 		done(route, methodLabel(r.Method), c.Response().Status, elapsed)
 		q.line(c, facts, surface, route, elapsed, err)
 		return nil
 	}
+}
+
+func (q *Requests) now() time.Time {
+	if q.Now == nil {
+		return time.Now()
+	}
+	return q.Now()
 }
 
 // serve checks the host, then runs the rest with a net under it.
@@ -93,29 +96,40 @@ func (q *Requests) line(c echo.Context, f *identity.Request, surface, route stri
 		return
 	}
 	res := c.Response()
-	noted := f.Attrs()
 	level := slog.LevelInfo
 	if res.Status >= 500 {
 		level = slog.LevelError
-		for _, a := range noted {
+		for _, a := range f.AppendAttrs(nil) {
 			if a.Key == "backend" && a.Value.String() != "" {
 				level = slog.LevelWarn
 			}
 		}
 	}
-	attrs := []slog.Attr{
+	var room [40]slog.Attr
+	attrs := append(room[:0],
 		slog.String("request_id", f.ID), slog.String("surface", surface), slog.String("route", route),
 		slog.String("method", methodLabel(c.Request().Method)), slog.Int("status", res.Status),
 		slog.Int64("bytes_in", max(0, c.Request().ContentLength)), slog.Int64("bytes_out", res.Size),
 		slog.Float64("duration_ms", float64(elapsed.Microseconds())/1000), slog.String("ip", f.IP),
-	}
+	)
 	if f.ClientID != "" {
 		attrs = append(attrs, slog.String("client_request_id", f.ClientID))
 	}
 	if err != nil && res.Status >= 500 {
 		attrs = append(attrs, slog.String("error", err.Error()))
 	}
-	q.Log.LogAttrs(context.WithoutCancel(c.Request().Context()), level, "request", append(attrs, noted...)...)
+	q.write(c.Request().Context(), level, f.AppendAttrs(attrs))
+}
+
+// write hands the line to the handler itself: LogAttrs would look for the place in the code, which nobody reads here.
+func (q *Requests) write(ctx context.Context, level slog.Level, attrs []slog.Attr) {
+	h := q.Log.Handler()
+	if !h.Enabled(ctx, level) {
+		return
+	}
+	r := slog.NewRecord(q.now(), level, "request", 0)
+	r.AddAttrs(attrs...)
+	_ = h.Handle(context.WithoutCancel(ctx), r) // a log that cannot be written is told nowhere
 }
 
 // surfaceOf names the face that an address belongs to: a closed set.

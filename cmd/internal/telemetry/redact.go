@@ -34,6 +34,9 @@ func NewLogger(w io.Writer, o Options) *slog.Logger {
 type handler struct{ slog.Handler }
 
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
+	if plain(r.Message) {
+		return h.Handler.Handle(ctx, r)
+	}
 	clean := slog.NewRecord(r.Time, r.Level, Redact(r.Message), r.PC)
 	r.Attrs(func(a slog.Attr) bool { clean.AddAttrs(a); return true })
 	return h.Handler.Handle(ctx, clean)
@@ -42,8 +45,44 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 func (h *handler) WithAttrs(a []slog.Attr) slog.Handler { return &handler{h.Handler.WithAttrs(a)} }
 func (h *handler) WithGroup(name string) slog.Handler   { return &handler{h.Handler.WithGroup(name)} }
 
-// suspicious words in an attribute's key make its value unprintable, but for the keys of harmless.
-var suspicious = []string{"authorization", "cookie", "token", "secret", "password", "key", "code", "verifier", "assertion", "credential"}
+// suspicious reports whether a key, in lower case, contains a word that makes its value unprintable, but for the keys of
+// harmless. One pass over the key: every line has some thirty of them.
+func suspicious(key string) bool {
+	for i := range len(key) {
+		rest := key[i:]
+		switch key[i] {
+		case 'a':
+			if strings.HasPrefix(rest, "authorization") || strings.HasPrefix(rest, "assertion") {
+				return true
+			}
+		case 'c':
+			if strings.HasPrefix(rest, "cookie") || strings.HasPrefix(rest, "code") || strings.HasPrefix(rest, "credential") {
+				return true
+			}
+		case 'k':
+			if strings.HasPrefix(rest, "key") {
+				return true
+			}
+		case 'p':
+			if strings.HasPrefix(rest, "password") {
+				return true
+			}
+		case 's':
+			if strings.HasPrefix(rest, "secret") {
+				return true
+			}
+		case 't':
+			if strings.HasPrefix(rest, "token") {
+				return true
+			}
+		case 'v':
+			if strings.HasPrefix(rest, "verifier") {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // harmless keys hold counts, names and closed sets although they contain a suspicious word.
 var harmless = map[string]bool{
@@ -59,16 +98,14 @@ func redact(_ []string, a slog.Attr) slog.Attr {
 	if a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == slog.MessageKey {
 		return a
 	}
-	key := strings.ToLower(a.Key)
-	if !harmless[key] {
-		for _, w := range suspicious {
-			if strings.Contains(key, w) {
-				return slog.String(a.Key, hidden)
-			}
-		}
+	if key := strings.ToLower(a.Key); suspicious(key) && !harmless[key] {
+		return slog.String(a.Key, hidden)
 	}
 	switch a.Value.Kind() {
 	case slog.KindString:
+		if plain(a.Value.String()) {
+			return a
+		}
 		return slog.String(a.Key, Redact(a.Value.String()))
 	case slog.KindAny:
 		switch v := a.Value.Any().(type) {
@@ -88,6 +125,9 @@ func redact(_ []string, a slog.Attr) slog.Attr {
 // Redact replaces what looks like a credential, cuts at 1 KiB, and escapes control characters so that nobody can forge a
 // line.
 func Redact(s string) string {
+	if plain(s) {
+		return s
+	}
 	s = secretText.ReplaceAllString(s, hidden)
 	if len(s) > maxValue {
 		cut := maxValue
@@ -108,6 +148,46 @@ func Redact(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// plain reports whether Redact certainly leaves s alone: short, printable ASCII, and nowhere the beginning of what
+// secretText matches. Almost every logged text is plain, and the expression costs more than the rest of a line.
+func plain(s string) bool {
+	if len(s) > maxValue {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if c < 0x20 || c >= 0x7f {
+			return false
+		}
+		if i+1 == len(s) {
+			break
+		}
+		switch next := s[i+1]; c { // the first two characters of each alternative
+		case 'e':
+			if next == 'y' {
+				return false
+			}
+		case 's':
+			if next == 'k' {
+				return false
+			}
+		case 'd':
+			if next == 'b' {
+				return false
+			}
+		case 'A':
+			if next == 'K' {
+				return false
+			}
+		case 'b', 'B':
+			if next |= 0x20; next == 'e' || next == 'a' {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func isControl(r rune) bool {
