@@ -161,33 +161,28 @@ func plain(s string) bool {
 		if c < 0x20 || c >= 0x7f {
 			return false
 		}
-		if i+1 == len(s) {
-			break
-		}
-		switch next := s[i+1]; c { // the first two characters of each alternative
-		case 'e':
-			if next == 'y' {
-				return false
-			}
-		case 's':
-			if next == 'k' {
-				return false
-			}
-		case 'd':
-			if next == 'b' {
-				return false
-			}
-		case 'A':
-			if next == 'K' {
-				return false
-			}
-		case 'b', 'B':
-			if next |= 0x20; next == 'e' || next == 'a' {
-				return false
-			}
+		if secretStart(s[i:]) {
+			return false
 		}
 	}
 	return true
+}
+
+// secretStart reports whether s begins as one of the alternatives of secretText does.
+func secretStart(s string) bool {
+	switch s[0] {
+	case 'e':
+		return strings.HasPrefix(s, "eyJ")
+	case 's':
+		return strings.HasPrefix(s, "sk-")
+	case 'd':
+		return len(s) > 3 && s[1] == 'b' && s[3] == '_'
+	case 'A':
+		return strings.HasPrefix(s, "AKIA")
+	case 'b', 'B':
+		return len(s) > 5 && (strings.EqualFold(s[:6], "bearer") || strings.EqualFold(s[:5], "basic"))
+	}
+	return false
 }
 
 func isControl(r rune) bool {
