@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -56,7 +57,10 @@ func main() {
 	defer stop()
 	hardenProcess()
 	p := &program{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.LookupEnv}
-	os.Exit(p.run(ctx, os.Args[1:]))
+	floor := newHeapFloor(p.env)
+	code := p.run(ctx, os.Args[1:])
+	runtime.KeepAlive(floor)
+	os.Exit(code)
 }
 
 // run executes one command line and returns its exit code. Errors go to standard error, one line each.
