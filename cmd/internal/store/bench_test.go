@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/oauth"
+	"github.com/drawbridge-mcp/drawbridge/proxy"
 )
 
 func BenchmarkGrant(b *testing.B) {
@@ -65,6 +66,28 @@ func BenchmarkOpen(b *testing.B) {
 				s, err := Open(b.Context(), testConfig(b, url(b)))
 				check(b, err)
 				check(b, s.Close())
+			}
+		})
+	}
+}
+
+// BenchmarkLedger writes full batches; the figure is of one row.
+func BenchmarkLedger(b *testing.B) {
+	for name, url := range databases {
+		b.Run(name, func(b *testing.B) {
+			s := open(b, testConfig(b, url(b)))
+			batch := make([]proxy.Record, ledgerBatch)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				n := i % len(batch)
+				batch[n] = proxy.Record{
+					ID: fmt.Sprintf("%032x", i), RequestID: fmt.Sprintf("%026x", i), Time: testNow, Caller: "tenant/alice", ClientID: "dcr_abcdefghijklmnopqrstuvwxyz",
+					Surface: proxy.MCP, Endpoint: "getOrder", Server: "orders", Tool: "getOrder", Backend: "orders", Attempts: 1, Status: 200, Ending: proxy.EndOK,
+					Currency: "USD", Duration: time.Millisecond, Upstream: time.Millisecond,
+				}
+				if n == len(batch)-1 {
+					check(b, s.ledger.to.writeUsage(b.Context(), batch))
+				}
 			}
 		})
 	}

@@ -51,8 +51,13 @@ func (s *sqlite) writeUsage(ctx context.Context, rows []proxy.Record) error {
 			return err
 		}
 		defer insert.Close()
-		for _, r := range rows {
-			if _, err := insert.ExecContext(ctx, usageColumns(r)...); err != nil {
+		// The transaction ends with ctx; that each statement could be stopped too would cost a goroutine a row. Statements of
+		// several rows are no way: the driver's work grows with the square of the arguments.
+		ctx = context.WithoutCancel(ctx)
+		var args []any
+		for i := range rows {
+			args = appendUsage(args[:0], &rows[i])
+			if _, err := insert.ExecContext(ctx, args...); err != nil {
 				return err
 			}
 		}
@@ -60,7 +65,8 @@ func (s *sqlite) writeUsage(ctx context.Context, rows []proxy.Record) error {
 	})
 }
 
-func usageColumns(r proxy.Record) []any {
+// appendUsage appends the values of a row, in the order of insertUsage.
+func appendUsage(args []any, r *proxy.Record) []any {
 	tokens := func(n int) any {
 		if !hasTokens(r) {
 			return nil
@@ -77,12 +83,12 @@ func usageColumns(r proxy.Record) []any {
 	if source == "" {
 		source = proxy.UsageNone
 	}
-	return []any{
-		r.ID, r.RequestID, ms(r.Time), r.Subscription, r.Product, r.Caller, r.ClientID, r.Surface, r.Endpoint,
-		r.Server, r.Tool, r.Model, r.UpstreamModel, r.Backend, r.Attempts, r.Status, r.Ending, r.Code, r.Stream, r.Cache, source,
+	return append(args,
+		r.ID, r.RequestID, ms(r.Time), r.Subscription, r.Product, r.Caller, r.ClientID, string(r.Surface), r.Endpoint,
+		r.Server, r.Tool, r.Model, r.UpstreamModel, r.Backend, r.Attempts, r.Status, string(r.Ending), r.Code, r.Stream, r.Cache, string(source),
 		tokens(u.Input), tokens(u.Cached), tokens(u.CacheWrite), tokens(u.Output), tokens(u.Reasoning),
 		r.CostMicro, r.SavedMicro, r.Currency, r.PriceVersion, r.Duration.Milliseconds(), known(r.FirstByte), known(r.Upstream),
-	}
+	)
 }
 
 func (s *sqlite) usage(ctx context.Context, from, to time.Time) ([]UsageSum, error) {

@@ -50,7 +50,7 @@ func usageOf(r proxy.Record) UsageSum {
 		Calls: 1, Refused: count(r.Ending == proxy.EndRefused), CacheHits: count(isHit(r.Cache)),
 		CostMicro: r.CostMicro, SavedMicro: r.SavedMicro,
 	}
-	if hasTokens(r) {
+	if hasTokens(&r) {
 		u := r.Usage
 		s.TokensIn, s.TokensCached, s.TokensCacheWrite = int64(u.Input), int64(u.Cached), int64(u.CacheWrite)
 		s.TokensOut, s.TokensReasoning = int64(u.Output), int64(u.Reasoning)
@@ -59,7 +59,7 @@ func usageOf(r proxy.Record) UsageSum {
 }
 
 // hasTokens tells known token counts, 0 for a refused call among them, from calls that have none (llm.md UR-5).
-func hasTokens(r proxy.Record) bool {
+func hasTokens(r *proxy.Record) bool {
 	return r.Ending == proxy.EndRefused || r.Usage.Source != "" && r.Usage.Source != proxy.UsageNone
 }
 
