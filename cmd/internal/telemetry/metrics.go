@@ -4,9 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -18,9 +16,6 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/proxy/secret"
 )
 
-// durations are 5 ms doubling to 82 s (operations.md §4.2).
-var durations = prometheus.ExponentialBuckets(0.005, 2, 15)
-
 // Metrics is the one registry. All methods are safe for concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
@@ -29,7 +24,7 @@ type Metrics struct {
 
 	requests, toolCalls, llmRequests, llmTokens, llmCost, cache, decisions, reloads, overflow, oauth, attempts, retries *counter
 
-	requestSeconds, toolSeconds, firstToken, attemptSeconds *prometheus.HistogramVec
+	requestSeconds, toolSeconds, firstToken, attemptSeconds *histogram
 	inFlight, breaker                                       *prometheus.GaugeVec
 	reloadGood, reloadTime                                  prometheus.Gauge
 }
@@ -75,64 +70,20 @@ func NewMetrics(cfg MetricsConfig) *Metrics {
 	return m
 }
 
-func (m *Metrics) counter(name, help string, labels ...string) *counter {
-	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
-	m.registry.MustRegister(v)
-	return &counter{vec: v, name: name, most: m.series, overflow: m.overflow, seen: map[string]bool{}}
-}
-
-func (m *Metrics) histogram(name, help string, labels ...string) *prometheus.HistogramVec {
-	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: durations}, labels)
-	m.registry.MustRegister(v)
-	return v
-}
-
-// counter is a counter vector that cannot grow past its cap: further label sets fall into one whose values are "other".
-type counter struct {
-	vec      *prometheus.CounterVec
-	name     string
-	most     int
-	overflow *counter // nil for the overflow counter itself
-
-	mu   sync.Mutex
-	seen map[string]bool // label sets that exist
-}
-
-func (c *counter) add(n float64, labels ...string) {
-	if !c.room(labels) {
-		if c.overflow != nil {
-			c.overflow.add(1, c.name)
-		}
-		labels = append([]string(nil), labels...)
-		for i := range labels {
-			labels[i] = "other"
-		}
+// begin counts a request in flight; end takes it back and counts the answer.
+func (m *Metrics) begin(surface string) {
+	if m != nil {
+		m.inFlight.WithLabelValues(surface).Inc()
 	}
-	c.vec.WithLabelValues(labels...).Add(n)
 }
 
-func (c *counter) room(labels []string) bool {
-	key := strings.Join(labels, "\x00")
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.seen[key] && len(c.seen) < c.most {
-		c.seen[key] = true
-	}
-	return c.seen[key]
-}
-
-// begin counts a request in flight and returns what ends it.
-func (m *Metrics) begin(surface string) func(route, method string, status int, d time.Duration) {
+func (m *Metrics) end(surface, route, method string, status int, d time.Duration) {
 	if m == nil {
-		return func(string, string, int, time.Duration) {}
+		return
 	}
-	g := m.inFlight.WithLabelValues(surface)
-	g.Inc()
-	return func(route, method string, status int, d time.Duration) {
-		g.Dec()
-		m.requests.add(1, surface, route, method, strconv.Itoa(status))
-		m.requestSeconds.WithLabelValues(surface, route).Observe(d.Seconds())
-	}
+	m.inFlight.WithLabelValues(surface).Dec()
+	m.requests.add(1, surface, route, method, statusText(status))
+	m.requestSeconds.observe(d, surface, route)
 }
 
 // Reloaded notes that a configuration was read at the given time, and whether it serves now.
@@ -152,7 +103,7 @@ func (m *Metrics) OAuthEvent(event, result string) { m.oauth.add(1, event, resul
 // Attempt, Retry and Breaker make Metrics the pipeline's observer; backends' names come from the configuration.
 func (m *Metrics) Attempt(backend, outcome string, took time.Duration) {
 	m.attempts.add(1, backend, outcome)
-	m.attemptSeconds.WithLabelValues(backend, outcome).Observe(took.Seconds())
+	m.attemptSeconds.observe(took, backend, outcome)
 }
 
 // Retry counts one more try at a backend.
@@ -186,20 +137,27 @@ func (l *Ledger) Record(r proxy.Record) {
 func (m *Metrics) observe(r proxy.Record) {
 	if r.Surface == proxy.MCP {
 		m.toolCalls.add(1, r.Server, r.Tool, toolResult(r))
-		m.toolSeconds.WithLabelValues(r.Server, r.Tool).Observe(r.Duration.Seconds())
+		m.toolSeconds.observe(r.Duration, r.Server, r.Tool)
 		return
 	}
-	m.llmRequests.add(1, r.Model, r.Endpoint, strconv.Itoa(r.Status), string(r.Ending), r.Product, r.Subscription)
-	for kind, n := range map[string]int{"input": r.Usage.Input, "cached_input": r.Usage.Cached, "output": r.Usage.Output, "reasoning": r.Usage.Reasoning} {
-		if n > 0 && r.Usage.Source != proxy.UsageCache {
-			m.llmTokens.add(float64(n), r.Model, kind, r.Product, r.Subscription)
-		}
+	m.llmRequests.add(1, r.Model, r.Endpoint, statusText(r.Status), string(r.Ending), r.Product, r.Subscription)
+	if r.Usage.Source != proxy.UsageCache {
+		m.tokens(&r, "input", r.Usage.Input)
+		m.tokens(&r, "cached_input", r.Usage.Cached)
+		m.tokens(&r, "output", r.Usage.Output)
+		m.tokens(&r, "reasoning", r.Usage.Reasoning)
 	}
 	if r.CostMicro > 0 {
 		m.llmCost.add(float64(r.CostMicro)/1e6, r.Model, r.Product, r.Subscription)
 	}
 	if r.Stream && r.FirstByte > 0 {
-		m.firstToken.WithLabelValues(r.Model, r.Backend).Observe(r.FirstByte.Seconds())
+		m.firstToken.observe(r.FirstByte, r.Model, r.Backend)
+	}
+}
+
+func (m *Metrics) tokens(r *proxy.Record, kind string, n int) {
+	if n > 0 {
+		m.llmTokens.add(float64(n), r.Model, kind, r.Product, r.Subscription)
 	}
 }
 

@@ -34,7 +34,7 @@ func (q *Requests) Middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		c.SetRequest(r.WithContext(identity.WithRequest(r.Context(), facts)))
 		c.Response().Header().Set("X-Request-Id", facts.ID)
 		surface := surfaceOf(r.URL.Path)
-		done := q.Metrics.begin(surface)
+		q.Metrics.begin(surface)
 		err := q.serve(c, next)
 		if err != nil && !c.Response().Committed {
 			c.Error(err)
@@ -44,7 +44,7 @@ func (q *Requests) Middleware(next echo.HandlerFunc) echo.HandlerFunc {
 			route = "unmatched"
 		}
 		elapsed := q.now().Sub(start)
-		done(route, methodLabel(r.Method), c.Response().Status, elapsed)
+		q.Metrics.end(surface, route, methodLabel(r.Method), c.Response().Status, elapsed)
 		q.line(c, facts, surface, route, elapsed, err)
 		return nil
 	}
