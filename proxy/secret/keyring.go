@@ -12,6 +12,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash"
 	"strconv"
 	"strings"
 	"sync"
@@ -66,7 +67,7 @@ type Keyring struct {
 	sealing []sealingKey
 	mac     []byte
 
-	derived sync.Map // derivation → cipher.AEAD, or []byte for message authentication: derived once, used for every call
+	derived sync.Map // derivation → cipher.AEAD, or *sync.Pool of *mac for message authentication: derived once, used for every call
 }
 
 // derivation names a derived key: of the encryption key with this id, or of the message authentication root for "".
@@ -105,13 +106,23 @@ func (k *Keyring) SigningKeys() []SigningKey { return append([]SigningKey(nil), 
 // MAC returns HMAC-SHA-256 over the parts under the key of purpose. Each part is preceded by its length, so that
 // ("ab","c") and ("a","bc") differ.
 func (k *Keyring) MAC(purpose Purpose, parts ...string) []byte {
-	h := hmac.New(sha256.New, k.macKey(purpose))
-	var b []byte
+	pool := k.macs(purpose)
+	h := pool.Get().(*mac)
+	defer pool.Put(h)
+	h.Reset()
 	for _, p := range parts {
-		b = append(strconv.AppendInt(b[:0], int64(len(p)), 10), ':')
-		h.Write(append(b, p...))
+		h.buf = append(strconv.AppendInt(h.buf[:0], int64(len(p)), 10), ':')
+		h.buf = append(h.buf, p...)
+		h.Write(h.buf)
 	}
+	clear(h.buf)
 	return h.Sum(nil)
+}
+
+// mac is a hash under one key that is used again: setting one up costs as much as a short message.
+type mac struct {
+	hash.Hash
+	buf []byte
 }
 
 // Seal encrypts plaintext with AES-256-GCM under the active key of purpose and a random 96-bit nonce. place binds the
@@ -161,13 +172,15 @@ func (k *Keyring) Open(purpose Purpose, place, sealed string) ([]byte, error) {
 	return nil, ErrSealed
 }
 
-func (k *Keyring) macKey(purpose Purpose) []byte {
+// macs returns the hashes of a purpose that are not in use.
+func (k *Keyring) macs(purpose Purpose) *sync.Pool {
 	name := derivation{"", purpose}
-	if key, ok := k.derived.Load(name); ok {
-		return key.([]byte)
+	if pool, ok := k.derived.Load(name); ok {
+		return pool.(*sync.Pool)
 	}
-	key, _ := k.derived.LoadOrStore(name, derive(k.mac, purpose))
-	return key.([]byte)
+	key := derive(k.mac, purpose)
+	pool, _ := k.derived.LoadOrStore(name, &sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, key)} }})
+	return pool.(*sync.Pool)
 }
 
 func (k *Keyring) aead(key sealingKey, purpose Purpose) (cipher.AEAD, error) {
