@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -56,7 +55,7 @@ func newServer(cfg *Config, h http.Handler) *http.Server {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(cfg.TLS.Certificate.Source != "")
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: cfg.Limits.HeaderTimeout, IdleTimeout: cfg.Limits.IdleTimeout, MaxHeaderBytes: int(cfg.Limits.HeaderBytes),
+		Handler: readOut(h), ReadHeaderTimeout: cfg.Limits.HeaderTimeout, IdleTimeout: cfg.Limits.IdleTimeout, MaxHeaderBytes: int(cfg.Limits.HeaderBytes),
 		Protocols: protocols, ErrorLog: nil,
 		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 100, MaxReceiveBufferPerStream: 64 << 10, MaxReceiveBufferPerConnection: 1 << 20},
 	}
@@ -68,7 +67,7 @@ func (g *gateway) guard(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		switch {
-		case g.draining.Load() && !strings.HasSuffix(r.URL.Path, "z"):
+		case g.draining.Load() && r.URL.Path != "/healthz" && r.URL.Path != "/readyz":
 			c.Response().Header().Set("Connection", "close")
 			c.Response().Header().Set("Retry-After", "1")
 			return echo.NewHTTPError(http.StatusServiceUnavailable, "the gateway is restarting")
@@ -80,8 +79,10 @@ func (g *gateway) guard(next echo.HandlerFunc) echo.HandlerFunc {
 		case ambiguous(r.URL):
 			return echo.NewHTTPError(http.StatusBadRequest, "the path can be read in two ways")
 		}
-		if r.ContentLength != 0 {
-			r.Body = &timedBody{ReadCloser: r.Body, control: http.NewResponseController(c.Response()), limit: g.snapshot().cfg.Limits.BodyTimeout}
+		if limit := g.snapshot().cfg.Limits.BodyTimeout; r.ContentLength != 0 && limit > 0 {
+			body := &timedBody{ReadCloser: r.Body, w: c.Response(), limit: limit}
+			r.Body = body
+			defer body.leave()
 		}
 		return next(c)
 	}
@@ -97,39 +98,6 @@ func ambiguous(u *url.URL) bool {
 		}
 	}
 	return strings.HasSuffix(p, "/.") || strings.HasSuffix(p, "/..")
-}
-
-// timedBody ends a body that takes too long. The deadline starts at the first read and is lifted at the end of the body,
-// so that the stream that may follow as an answer has all the time it needs.
-type timedBody struct {
-	io.ReadCloser
-	control *http.ResponseController
-	limit   time.Duration
-	started bool
-}
-
-func (b *timedBody) Read(p []byte) (int, error) {
-	if !b.started && b.limit > 0 {
-		b.started = true
-		_ = b.control.SetReadDeadline(time.Now().Add(b.limit)) // not every writer has one; then the header timeout is all there is
-	}
-	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		b.lift()
-	}
-	return n, err
-}
-
-func (b *timedBody) Close() error {
-	b.lift()
-	return b.ReadCloser.Close()
-}
-
-func (b *timedBody) lift() {
-	if b.started && b.limit > 0 {
-		b.limit = 0
-		_ = b.control.SetReadDeadline(time.Time{})
-	}
 }
 
 // hostsOf says which Host a request may carry.
@@ -167,6 +135,24 @@ func (g *gateway) renderError(err error, c echo.Context) {
 	head.Set("Cache-Control", "no-store")
 	head.Set("X-Content-Type-Options", "nosniff")
 	_ = c.JSON(status, map[string]string{"error": strings.ToLower(strings.ReplaceAll(http.StatusText(status), " ", "_")), "error_description": text})
+}
+
+// hosts returns hostsOf for the configuration that serves, made once for each.
+func (g *gateway) hosts(listener string) func() telemetry.Hosts {
+	type known struct {
+		cfg   *Config
+		hosts telemetry.Hosts
+	}
+	var last atomic.Pointer[known]
+	return func() telemetry.Hosts {
+		cfg := g.snapshot().cfg
+		k := last.Load()
+		if k == nil || k.cfg != cfg {
+			k = &known{cfg, hostsOf(cfg, listener)}
+			last.Store(k)
+		}
+		return k.hosts
+	}
 }
 
 // certificate reads the files of tls again when they changed, so that renewed ones need no restart.

@@ -140,6 +140,7 @@ func (p *program) open(ctx context.Context, cfg *Config, pos *Positions, ring fu
 		}
 		return nil, failed("%w", err)
 	}
+	g.metrics.Reloaded(g.started, true)
 	return g, nil
 }
 
@@ -180,7 +181,7 @@ func (g *gateway) telemetry(cfg *Config) {
 	address := g.listener.Addr().String()
 	g.requests = &telemetry.Requests{
 		Log: g.log, Metrics: g.metrics, Trusted: trusted, Access: cfg.Telemetry.Log.Access,
-		Hosts: func() telemetry.Hosts { return hostsOf(g.snapshot().cfg, address) },
+		Hosts: g.hosts(address),
 	}
 }
 

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// timedBody ends a body that takes too long. The time starts at the first read and is over at the end of the body, so that
+// the stream that may follow as an answer has all the time it needs. A timer that is stopped in time costs a tenth of
+// moving the connection's deadline to and fro.
+type timedBody struct {
+	io.ReadCloser
+	w     http.ResponseWriter
+	limit time.Duration
+
+	mu    sync.Mutex
+	timer *time.Timer // nil: not read from yet
+	start time.Time
+	done  bool // nothing more is read: the end was reached, or the handler has returned
+	late  bool // the connection's deadline was set
+}
+
+func (b *timedBody) Read(p []byte) (int, error) {
+	if b.timer == nil {
+		b.begin()
+	}
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.lift()
+	}
+	return n, err
+}
+
+func (b *timedBody) Close() error {
+	b.lift()
+	return b.ReadCloser.Close()
+}
+
+func (b *timedBody) begin() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.start, b.timer = time.Now(), time.AfterFunc(b.limit, b.expire)
+}
+
+func (b *timedBody) expire() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.done {
+		b.late = true
+		b.deadline(time.Unix(1, 0))
+	}
+}
+
+// lift ends the watch.
+func (b *timedBody) lift() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stop()
+	if b.late {
+		b.late = false
+		b.deadline(time.Time{})
+	}
+}
+
+// leave is called when the handler has returned. The server reads on in a body that was not read to its end, for which
+// the time that is left holds; it sets its own deadline before the next request.
+func (b *timedBody) leave() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.done {
+		return
+	}
+	if b.timer == nil {
+		b.start = time.Now()
+	}
+	b.stop()
+	b.deadline(b.start.Add(b.limit))
+}
+
+// stop makes sure that the timer does nothing any more: the next request on this connection is another one's.
+func (b *timedBody) stop() {
+	b.done = true
+	if b.timer != nil {
+		b.timer.Stop()
+	}
+}
+
+// deadline ignores that not every writer has one; then the header timeout is all there is.
+func (b *timedBody) deadline(t time.Time) {
+	_ = http.NewResponseController(b.w).SetReadDeadline(t)
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// deadlines records what a connection was told.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	set []time.Time
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error { d.set = append(d.set, t); return nil }
+
+func TestABodyHasItsTimeAndTheConnectionKeepsNothingOfIt(t *testing.T) {
+	const limit = time.Minute
+	for name, c := range map[string]struct {
+		use  func(b *timedBody)
+		want []time.Duration // deadlines from the start; -1: none any more, -2: at once
+	}{
+		"read to its end": {func(b *timedBody) { _, _ = io.ReadAll(b) }, nil},
+		"closed early":    {func(b *timedBody) { _, _ = b.Read(make([]byte, 1)); _ = b.Close() }, nil},
+		"too slow":        {func(b *timedBody) { _, _ = b.Read(make([]byte, 1)); time.Sleep(2 * limit); _, _ = io.ReadAll(b) }, []time.Duration{-2, -1}},
+		"left in the middle": {func(b *timedBody) {
+			_, _ = b.Read(make([]byte, 1))
+			time.Sleep(limit / 2)
+		}, []time.Duration{limit}},
+		"never read": {func(*timedBody) { time.Sleep(limit / 2) }, []time.Duration{limit + limit/2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, start := &deadlines{ResponseRecorder: httptest.NewRecorder()}, time.Now()
+				b := &timedBody{ReadCloser: io.NopCloser(strings.NewReader("body")), w: w, limit: limit}
+				c.use(b)
+				b.leave()
+				time.Sleep(10 * limit) // a later request on the same connection
+				synctest.Wait()
+				var got []time.Duration
+				for _, at := range w.set {
+					switch {
+					case at.IsZero():
+						got = append(got, -1)
+					case at.Before(start):
+						got = append(got, -2)
+					default:
+						got = append(got, at.Sub(start))
+					}
+				}
+				if len(got) != len(c.want) {
+					t.Fatalf("deadlines %v, want %v", got, c.want)
+				}
+				for i := range got {
+					if got[i] != c.want[i] {
+						t.Errorf("deadlines %v, want %v", got, c.want)
+					}
+				}
+			})
+		})
+	}
+}
