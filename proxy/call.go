@@ -53,6 +53,10 @@ type Call struct {
 	// Idempotent says that the call may be sent again although bytes of it left (llm.md RE-6, openapi.md T2).
 	Idempotent bool
 
+	// DeclaredCookies says that a Cookie header on what Build made consists of arguments which the API's document declares,
+	// and so passes (openapi.md Q14). Without it no cookie does: the caller's own never reaches a backend (llm.md HH-6).
+	DeclaredCookies bool
+
 	// FollowSameOrigin lets the pipeline follow up to 3 redirects of a GET or HEAD, at the backend's own origin only.
 	FollowSameOrigin bool
 

@@ -62,6 +62,29 @@ func TestNoneOfTheFortyReachesABackend(t *testing.T) {
 	}
 }
 
+// openapi.md Q14: cookies that the document declares as parameters are arguments and arrive, beside a credential that is
+// a cookie; the caller's own never do.
+func TestDeclaredCookiesArriveAndTheCallersDoNot(t *testing.T) {
+	b := proxytest.New(t)
+	p := single(t, b, BackendConfig{Credential: CredentialConfig{Kind: "api_key", Cookie: "key", Value: reference("v")}}, Deps{})
+	for declared, want := range map[bool]string{true: "session=1; theme=dark; key=v", false: "key=v"} {
+		call := post("a", `{}`)
+		call.Surface, call.DeclaredCookies = MCP, declared
+		call.Request.Header = http.Header{"Cookie": {"theirs=1"}}
+		inner := call.Build
+		call.Build = func(ctx context.Context, b *Backend) (*http.Request, error) {
+			req, err := inner(ctx, b)
+			req.Header["Cookie"] = []string{"session=1; theme=dark"}
+			return req, err
+		}
+		done(must(t, p, call))
+		got := b.Requests()
+		if c := got[len(got)-1].Header.Get("Cookie"); c != want {
+			t.Errorf("declared %v: Cookie %q, want %q", declared, c, want)
+		}
+	}
+}
+
 // HH-1, HH-3, HH-7, HH-8: on /llm an allow-list; user-agent, host and request id are ours.
 func TestRequestHeadersOnLLMAreAnAllowList(t *testing.T) {
 	b := proxytest.New(t)

@@ -122,8 +122,15 @@ func (t *try) request() (*http.Request, error) {
 		req.Header = http.Header{}
 	}
 	theirs := req.Header.Get("User-Agent")
+	var cookies []string
+	if call.DeclaredCookies {
+		cookies = req.Header["Cookie"]
+	}
 	h.carry(req.Header, call.Request.Header, call.Surface, t.road.forward)
 	h.clean(req.Header, call.Surface, t.road.forward)
+	if len(cookies) > 0 {
+		req.Header["Cookie"] = cookies
+	}
 	call.Shape.apply(req.Header)
 	req.Header["User-Agent"] = []string{t.run.p.agent}
 	if theirs != "" && call.Surface == MCP {

@@ -108,7 +108,7 @@ func (c *call) describe(ctx context.Context) *proxy.Call {
 	described := &proxy.Call{
 		ID: identity.RequestID(ctx), Surface: proxy.MCP, Endpoint: t.Name, Caller: *r.Caller, Request: facts,
 		Server: c.s.cfg.Name, Tool: t.Name, API: t.API, Arguments: c.args,
-		Target: t.Target, Policies: t.Policies, Idempotent: t.idempotent(), FollowSameOrigin: true,
+		Target: t.Target, Policies: t.Policies, Idempotent: t.idempotent(), FollowSameOrigin: true, DeclaredCookies: true,
 	}
 	described.Build = func(ctx context.Context, b *proxy.Backend) (*http.Request, error) { return c.build(ctx, b, described) }
 	if safe(t.Method) {
