@@ -160,8 +160,8 @@ func (t *try) observe() {
 		outcome = "timeout"
 	case t.unsent:
 		outcome = "refused"
-	case t.err.Kind == Cancelled:
-		return // says nothing about the backend
+	case t.err.Kind == Cancelled || t.err.Kind == Invalid || t.err.Kind == Internal:
+		return // says nothing about the backend: the caller left, or nothing could be sent
 	}
 	watch.Attempt(t.road.backend.Name, outcome, t.run.p.deps.Now().Sub(t.began))
 }

@@ -1,7 +1,10 @@
 package proxy
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -39,6 +42,25 @@ func TestTheObserverLearnsOfTriesRetriesAndBreakers(t *testing.T) {
 	if got := fmt.Sprint(seen.list); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+}
+
+// ME-6: a call whose arguments cannot be sent is the caller's fault: no try at the backend, and its breaker stays closed.
+func TestACallThatCannotBeBuiltSaysNothingAboutTheBackend(t *testing.T) {
+	b, seen := proxytest.New(t), &events{}
+	p := single(t, b, BackendConfig{Breaker: &BreakerConfig{Failures: 1}}, Deps{Observer: seen})
+	for range 3 {
+		call := get("a")
+		call.Build = func(context.Context, *Backend) (*http.Request, error) {
+			return nil, errors.New("argument limit: must be an integer")
+		}
+		if _, err := p.Do(t.Context(), call); err == nil {
+			t.Fatal("no error")
+		}
+	}
+	if len(seen.list) > 0 {
+		t.Errorf("told %v, want nothing", seen.list)
+	}
+	done(must(t, p, get("a")))
 }
 
 // PX-15: the request id goes upstream, and into the record.
