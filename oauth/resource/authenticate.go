@@ -64,7 +64,7 @@ func (a *Authenticator) identify(r *http.Request, resource string, o Options) (*
 	case cred.none():
 		return nil, at.noCredential()
 	case cred.key != "":
-		return a.byKey(r, at, cred.key)
+		return a.byKey(r, at, cred)
 	}
 	caller, refusal := a.byToken(r.Context(), at, cred.token)
 	if refusal == nil && !o.LeaveRoles && res.Usable != nil {
@@ -92,13 +92,13 @@ func (a *Authenticator) byToken(ctx context.Context, at place, token string) (*i
 }
 
 // byKey accepts a subscription key (llm.md §2, operations.md §7).
-func (a *Authenticator) byKey(r *http.Request, at place, key string) (*identity.Caller, *Refusal) {
+func (a *Authenticator) byKey(r *http.Request, at place, cred credential) (*identity.Caller, *Refusal) {
 	var keys *Keys
 	if a.Keys != nil {
 		keys = a.Keys()
 	}
 	now := a.now()
-	s, ok := keys.find(key)
+	s, ok := keys.find(cred.key)
 	state := ""
 	if ok {
 		state = s.state(now)
@@ -111,6 +111,9 @@ func (a *Authenticator) byKey(r *http.Request, at place, key string) (*identity.
 		return nil, notActive("subscription is waiting for approval")
 	default: // unknown, rejected, cancelled, expired: one answer
 		a.wrongKeys.delay(r.Context(), addressOf(r), now)
+		if at.res.Server && cred.bearer {
+			return nil, at.badToken(errNoKey) // who sends a bearer token here speaks OAuth, and is told in its words
+		}
 		return nil, at.badKey()
 	}
 	if at.res.Server && !s.MayUseServer(at.res.Name) {
@@ -188,7 +191,7 @@ func (p place) badToken(reason error) *Refusal {
 func (p place) badKey() *Refusal {
 	return &Refusal{
 		Status: http.StatusUnauthorized, Code: InvalidKey, Description: "the key is not valid", Challenge: p.challenge(),
-		Err: errors.New("unknown or ended subscription key"),
+		Err: errNoKey,
 	}
 }
 

@@ -18,6 +18,8 @@ const (
 type credential struct {
 	token string // an access token, or what may be one
 	key   string // a subscription key
+
+	bearer bool // the key came as a bearer token, which may be one that is no longer known
 }
 
 func (c credential) none() bool { return c.token == "" && c.key == "" }
@@ -27,6 +29,7 @@ var (
 	errDisagree    = errors.New("credentials differ")
 	errNotAToken   = errors.New("not a bearer token")
 	errTokenLength = errors.New("too long")
+	errNoKey       = errors.New("unknown or ended subscription key")
 )
 
 // keyHeaders are the headers beside Authorization in which SDKs send keys (llm.md KEY-1).
@@ -57,7 +60,7 @@ func read(h http.Header, keys bool) (credential, error) {
 	case bearer != "" && looksLikeJWT(bearer):
 		return credential{token: bearer}, nil
 	default:
-		return credential{key: found[0]}, nil
+		return credential{key: found[0], bearer: bearer != ""}, nil
 	}
 }
 

@@ -339,6 +339,21 @@ func TestKeysAtAnMCPServer_P4_KEY6(t *testing.T) {
 	wantRefusal(t, w, http.StatusUnauthorized, oauth.InvalidToken, ordersChallenge+badToken)
 }
 
+// oauth.md §8.3, row 119: at a server that takes keys too, a bearer token that is none is still told invalid_token, so
+// that clients sign in again; a wrong key in a header of its own is a wrong key.
+func TestAWrongBearerAtAServerWithKeysIsABadToken_119(t *testing.T) {
+	r := newRig(t)
+	o := resource.Options{SubscriptionKeys: true}
+	for _, bearer := range []string{"x", "dbr_abc.def", "dbc_" + strings.Repeat("A", 43), strings.Repeat("k", 9000), "a b"} {
+		_, w := r.ask(t, orders, o, "Authorization", "Bearer "+bearer)
+		wantRefusal(t, w, http.StatusUnauthorized, oauth.InvalidToken, ordersChallenge+badToken)
+	}
+	for _, sent := range [][]string{{"api-key", "wrong-0123456789"}, {"api-key", "wrong-0123456789", "Authorization", "Basic eA=="}} {
+		_, w := r.ask(t, orders, o, sent...)
+		wantRefusal(t, w, http.StatusUnauthorized, resource.InvalidKey, ordersChallenge)
+	}
+}
+
 func TestWrongKeysAreSlowedDownAndRightOnesNever_KEY9(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
