@@ -36,6 +36,7 @@ type snapshot struct {
 	keys      *resource.Keys
 	resources []oauth.Resource // in the order of the configuration
 	provider  oauth.Provider
+	strangers map[string]http.RoundTripper // by backend
 	router    http.Handler
 }
 
@@ -59,7 +60,7 @@ type builder struct {
 
 // build makes the next snapshot. Everything that can fail happens here; prev is the one that serves now, or nil.
 func (b *builder) build(ctx context.Context, cfg *Config, pos *Positions, prev *snapshot) (*snapshot, error) {
-	s := &snapshot{cfg: cfg, documents: map[string]*openapi.Document{}, servers: map[string]*bridge.Server{}, retired: map[string]bool{}}
+	s := &snapshot{cfg: cfg, documents: map[string]*openapi.Document{}, servers: map[string]*bridge.Server{}, retired: map[string]bool{}, strangers: map[string]http.RoundTripper{}}
 	apis, err := b.importAPIs(ctx, cfg, pos, s)
 	if err != nil {
 		return nil, err
@@ -146,20 +147,26 @@ func (b *builder) buildPipeline(cfg *Config, apis map[string]*api, s *snapshot) 
 			backends = append(backends, implicitBackend(name, base.String()))
 			apis[a.Name].implicit[base.String()] = name
 		}
+		guard, err := newGuard(cfg, b.log)
+		if err != nil {
+			return fmt.Errorf("egress: %w", err)
+		}
+		for name, t := range strangers(a.Document, apis[a.Name].implicit, guard) {
+			b.log.Warn("the document names a server on another host; only public addresses are called", "api", a.Name, "backend", name)
+			s.strangers[name] = t
+		}
 	}
 	applyProviders(cfg, backends)
 	pipeline, err := proxy.New(proxy.Config{
 		Backends: backends, Pools: cfg.Pools, Models: modelBackends(cfg), Region: cfg.Region, Version: version,
 		Currency: cfg.Usage.Currency, StreamMax: cfg.Limits.StreamMax,
-	}, b.state, proxy.Deps{Recorder: b.recorder, Log: b.log, Observer: b.metrics, Transport: b.transport, Affinity: affinity(cfg.Region, b.instance)})
+	}, b.state, proxy.Deps{Recorder: b.recorder, Log: b.log, Observer: b.metrics, Transport: b.transport(s), Affinity: affinity(cfg.Region, b.instance)})
 	if err != nil {
 		return err
 	}
 	s.pipeline = pipeline
 	return nil
 }
-
-func (b *builder) transport(c proxy.BackendConfig) http.RoundTripper { return b.transports[c.Name] }
 
 func freeName(name string, taken map[string]bool) string {
 	free := name
