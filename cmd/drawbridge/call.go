@@ -152,7 +152,7 @@ func printResult(w io.Writer, result *client.Result) {
 		case "text":
 			var indented bytes.Buffer
 			if json.Indent(&indented, []byte(c.Text), "", "  ") == nil {
-				fmt.Fprintln(w, indented.String())
+				fmt.Fprintln(w, printable(indented.String()))
 			} else {
 				fmt.Fprintln(w, printable(c.Text))
 			}
@@ -177,17 +177,29 @@ func (r *remote) with(ctx context.Context, server string, do func(*client.Client
 	if err := r.locate(); err != nil {
 		return err
 	}
+	given := r.token != ""
 	for range 3 { // without a token, with one, with one of a wider scope
 		err := r.session(ctx, server, do)
 		var auth *client.AuthRequired
 		if !errors.As(err, &auth) {
 			return r.explain(server, err)
 		}
+		if given { // another person's answer instead of theirs would mislead
+			return refusedToken(server, auth)
+		}
 		if r.token, err = r.signIn(ctx, server, auth.Scope); err != nil {
 			return &exitError{exitFailed, err}
 		}
 	}
 	return failed("%s: the gateway does not accept the token it gave", server)
+}
+
+// refusedToken says why the token of --token does not do.
+func refusedToken(server string, auth *client.AuthRequired) error {
+	if auth.Status == http.StatusForbidden && auth.Scope != "" {
+		return failed("%s: the token lacks a scope; this needs %s", server, printable(auth.Scope))
+	}
+	return failed("%s: the gateway does not accept the token: it is no token for this server, or it has ended", server)
 }
 
 // session connects, does one thing and ends the session.

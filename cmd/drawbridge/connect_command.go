@@ -1,9 +1,16 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,16 +18,21 @@ import (
 )
 
 func newConnectCommand(p *program) *cobra.Command {
-	var client string
+	client, r := "", &remote{p: p}
 	cmd := &cobra.Command{
 		Use:   "connect SERVER",
 		Short: "Print how a client connects to a server",
+		Long:  "Reads the configuration file; with --url, or where there is no such file, asks the running gateway, as one that try started.",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if client != "" && !slices.Contains(connectClients(), client) {
 				return fmt.Errorf("--for must be one of %s", strings.Join(connectClients(), ", "))
 			}
-			c, err := p.connection(args[0])
+			read := p.connection
+			if _, err := os.Stat(p.config); r.url != "" || err != nil && !cmd.Flags().Changed("config") {
+				read = func(server string) (connection, error) { return r.connection(cmd.Context(), server) }
+			}
+			c, err := read(args[0])
 			if err != nil {
 				return err
 			}
@@ -28,7 +40,38 @@ func newConnectCommand(p *program) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&client, "for", "", strings.Join(connectClients(), ", ")+" (default: the short ones of all)")
+	cmd.Flags().StringVar(&r.url, "url", "", "base address of a running gateway (default: what the configuration file says, else http://127.0.0.1:8080)")
 	return cmd
+}
+
+// connection asks a running gateway for a server's public document.
+func (r *remote) connection(ctx context.Context, server string) (connection, error) {
+	if err := r.locate(); err != nil {
+		return connection{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	address := r.url + "/.well-known/oauth-protected-resource/mcp/" + url.PathEscape(server)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return connection{}, usage("--url: %w", err)
+	}
+	resp, err := r.http().Do(req)
+	if err != nil {
+		return connection{}, failed("%s does not answer; is the gateway running?", r.url)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var doc struct {
+		Resource string `json:"resource"`
+		Name     string `json:"resource_name"`
+	}
+	switch err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&doc); {
+	case resp.StatusCode == http.StatusNotFound:
+		return connection{}, failed("no server is named %q at %s", server, r.url)
+	case resp.StatusCode != http.StatusOK || err != nil || !isURL(doc.Resource) || !strings.HasSuffix(doc.Resource, "/mcp/"+server):
+		return connection{}, failed("%s does not answer as a Drawbridge does", r.url)
+	}
+	return newConnection(strings.TrimSuffix(doc.Resource, "/mcp/"+server), server, printable(doc.Name), ""), nil
 }
 
 // connection looks a server up in the configuration file. The faults of the file are told as validate tells them.

@@ -119,9 +119,10 @@ func (g *gateway) route(s *snapshot) error {
 }
 
 func (g *gateway) mountHealth(group *echo.Group) {
-	group.GET("/healthz", g.health.Alive)
-	group.GET("/readyz", g.health.Ready)
-	group.GET("/metrics", g.metrics.Serve)
+	read := []string{http.MethodGet, http.MethodHead} // probes of load balancers and containers often ask with HEAD
+	group.Match(read, "/healthz", g.health.Alive)
+	group.Match(read, "/readyz", g.health.Ready)
+	group.Match(read, "/metrics", g.metrics.Serve)
 }
 
 // faces makes the two parts that hold open streams and so outlive snapshots.

@@ -107,8 +107,9 @@ var ErrNotYours = errors.New("there is no such application among yours")
 
 // Mount adds the pages' routes.
 func (h *Handler) Mount(g *echo.Group) {
-	g.GET("/", h.portal)
-	g.GET("/admin", h.admin)
+	for path, page := range map[string]echo.HandlerFunc{"/": h.portal, "/admin": h.admin} {
+		g.Match([]string{http.MethodGet, http.MethodHead}, path, page) // HEAD as web servers answer it, for probes
+	}
 	g.POST("/applications/disconnect", h.disconnect)
 	g.GET(stylePath, h.style)
 	g.GET("/connect/:file", h.connect)
