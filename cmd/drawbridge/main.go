@@ -53,7 +53,7 @@ type program struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	defer stop()
 	hardenProcess()
 	p := &program{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.LookupEnv}
@@ -61,6 +61,21 @@ func main() {
 	code := p.run(ctx, os.Args[1:])
 	runtime.KeepAlive(floor)
 	os.Exit(code)
+}
+
+// untilSignal ends the context at the first SIGINT or SIGTERM, for a graceful stop; a second signal ends the program at
+// once (operations.md §15).
+func untilSignal() (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		stop()
+		<-signals
+		os.Exit(exitFailed)
+	}()
+	return ctx, stop
 }
 
 // run executes one command line and returns its exit code. Errors go to standard error, one line each.
