@@ -184,6 +184,7 @@ func (im *importer) finish() {
 		}
 	}
 	d.Warnings = im.warn.all()
+	d.Files = im.lib.localFiles()
 }
 
 // skipSameNames skips what configuration gives a name that another tool has: several operations may share an operationId.

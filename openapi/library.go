@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -328,4 +329,20 @@ func shorten(s string, limit int) string {
 		count++
 	}
 	return s
+}
+
+// localFiles lists the files beside the root that were read, as paths.
+func (l *library) localFiles() []string {
+	var list []string
+	for key, f := range l.files {
+		switch {
+		case f.url != nil || f.name == l.source.Location:
+		case filepath.IsAbs(key):
+			list = append(list, filepath.FromSlash(key))
+		default:
+			list = append(list, filepath.Join(l.base, filepath.FromSlash(key)))
+		}
+	}
+	sort.Strings(list)
+	return list
 }

@@ -18,6 +18,8 @@ type Document struct {
 	Backends []*url.URL
 	// RelativeServer is the first server URL that has no host; its tools need a configured backend (B3).
 	RelativeServer string
+	// Files are the local files that the document was read from, without the root: a change of one is a change of it.
+	Files []string
 
 	serverName string
 	panics     []string

@@ -25,50 +25,74 @@ const (
 // fetchDocument gets what the operator named: any host, but a redirect may not lead to another one, since that would be
 // somebody else's word (R5). anyHTTP allows http to any host; else only to loopback.
 func fetchDocument(anyHTTP bool) fetcher {
+	return func(ctx context.Context, address string) ([]byte, error) {
+		read, err := fetchChanged(ctx, address, anyHTTP, validators{})
+		return read.data, err
+	}
+}
+
+// fetchChanged gets what the operator named unless it is what known stands for.
+func fetchChanged(ctx context.Context, address string, anyHTTP bool, known validators) (fetched, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fetched{}, errors.New("not an http or https URL")
+	}
+	if u.User != nil {
+		return fetched{}, errors.New("a URL with credentials is not fetched")
+	}
+	if u.Scheme == "http" && !anyHTTP && !strictyaml.Loopback(u.Hostname()) {
+		return fetched{}, errors.New("http is allowed for loopback only")
+	}
 	client := &http.Client{
 		Timeout:       documentTime,
 		Transport:     &http.Transport{DisableCompression: false, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: documentTime},
 		CheckRedirect: sameOrigin,
 	}
-	return func(ctx context.Context, address string) ([]byte, error) {
-		u, err := url.Parse(address)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return nil, errors.New("not an http or https URL")
-		}
-		if u.User != nil {
-			return nil, errors.New("a URL with credentials is not fetched")
-		}
-		if u.Scheme == "http" && !anyHTTP && !strictyaml.Loopback(u.Hostname()) {
-			return nil, errors.New("http is allowed for loopback only")
-		}
-		defer client.CloseIdleConnections()
-		return get(ctx, client, u)
-	}
+	defer client.CloseIdleConnections()
+	return get(ctx, client, u, known)
 }
 
-func get(ctx context.Context, client *http.Client, u *url.URL) ([]byte, error) {
+// fetched is an answer to a conditional request: the bytes with what to ask for them next time, or unchanged.
+type fetched struct {
+	data      []byte
+	unchanged bool
+	validators
+}
+
+// validators are what a server said about the bytes it gave (RFC 9110 §8.8).
+type validators struct{ etag, modified string }
+
+func get(ctx context.Context, client *http.Client, u *url.URL, known validators) (read fetched, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return nil, errors.New("not an http or https URL")
+		return read, errors.New("not an http or https URL")
 	}
 	req.Header.Set("Accept", "application/json, application/yaml, */*;q=0.1")
 	req.Header.Set("User-Agent", "drawbridge/"+version)
+	if known.etag != "" {
+		req.Header.Set("If-None-Match", known.etag)
+	} else if known.modified != "" {
+		req.Header.Set("If-Modified-Since", known.modified)
+	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("cannot be fetched: %w", cause(err))
+		return read, fmt.Errorf("cannot be fetched: %w", cause(err))
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode == http.StatusNotModified && known != (validators{}) {
+		return fetched{unchanged: true, validators: known}, nil
+	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("cannot be fetched: the server answered %s", resp.Status)
+		return read, fmt.Errorf("cannot be fetched: the server answered %s", resp.Status)
 	}
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
 	if err != nil {
-		return nil, fmt.Errorf("cannot be fetched: %w", cause(err))
+		return read, fmt.Errorf("cannot be fetched: %w", cause(err))
 	}
 	if len(data) > maxDocument {
-		return nil, errors.New("document is larger than 64MiB")
+		return read, errors.New("document is larger than 64MiB")
 	}
-	return data, nil
+	return fetched{data: data, validators: validators{resp.Header.Get("Etag"), resp.Header.Get("Last-Modified")}}, nil
 }
 
 // sameOrigin re-checks every redirect: the same scheme, host and port, or from http to https of the same host.

@@ -34,8 +34,8 @@ type APIConfig struct {
 	References []string `yaml:"references"`
 	// Values of variables in the document's server addresses.
 	ServerVariables map[string]string `yaml:"server_variables"`
-	// How often a document behind a URL is fetched again; 0: only on reload.
-	Refresh time.Duration `yaml:"refresh" zero:"off" available:"false"`
+	// How often a document behind a URL is asked for again, by its ETag; what it refers to is read with it. 0: only on reload.
+	Refresh time.Duration `yaml:"refresh" zero:"off" min:"1s"`
 }
 
 // ServerConfig is one entry of `mcp_servers`.

@@ -23,6 +23,8 @@ func (g *gateway) watch(ctx context.Context, p *program) {
 	defer signal.Stop(hangup)
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
+	refreshed := make(chan struct{})
+	go g.refresh(ctx, refreshed)
 	seen := g.fingerprint(p)
 	pending := ""
 	for {
@@ -30,6 +32,9 @@ func (g *gateway) watch(ctx context.Context, p *program) {
 		case <-ctx.Done():
 			return
 		case <-hangup:
+			g.reload(ctx, p)
+			seen, pending = g.fingerprint(p), ""
+		case <-refreshed:
 			g.reload(ctx, p)
 			seen, pending = g.fingerprint(p), ""
 		case <-tick.C:
@@ -50,10 +55,14 @@ func (g *gateway) watch(ctx context.Context, p *program) {
 // fingerprint changes when one of the watched files does.
 func (g *gateway) fingerprint(p *program) string {
 	files := []string{p.config}
-	cfg := g.snapshot().cfg
-	for i := range cfg.APIs {
-		if path := cfg.APIs[i].DocumentPath(p.config); !isURL(path) {
+	s := g.snapshot()
+	for i := range s.cfg.APIs {
+		a := &s.cfg.APIs[i]
+		if path := a.DocumentPath(p.config); !isURL(path) {
 			files = append(files, path)
+		}
+		if doc := s.documents[a.Name]; doc != nil {
+			files = append(files, doc.Files...)
 		}
 	}
 	text := ""

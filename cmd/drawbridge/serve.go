@@ -163,6 +163,7 @@ func (g *gateway) install(ctx context.Context, cfg *Config, pos *Positions) erro
 	g.builder.state.Retain(next.pipeline)
 	g.edge.Configure(cfg.PublicURL, cfg.AllowedOrigins, cfg.Limits.Limits)
 	g.edge.Changed()
+	g.tellChanges(prev, next)
 	return nil
 }
 

@@ -52,6 +52,7 @@ type builder struct {
 	started  time.Time
 	instance string
 	stepUp   func(c *identity.Caller, server, scope string) string
+	fetched  remoteDocuments
 
 	// What `try` brings along: documents that are in memory already, and backends inside this process.
 	documents  map[string]*openapi.Document
@@ -94,7 +95,7 @@ type api struct {
 // importAPIs reads the documents: those `try` brought along from memory, the others as validate does.
 func (b *builder) importAPIs(ctx context.Context, cfg *Config, pos *Positions, s *snapshot) (map[string]*api, error) {
 	if b.documents == nil {
-		check := checkDocuments(ctx, cfg, pos, fetchDocument(false))
+		check := checkDocuments(ctx, cfg, pos, b.fetched.fetch)
 		if len(check.errors) > 0 {
 			return nil, faultsError(check.errors)
 		}
