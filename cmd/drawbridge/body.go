@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/labstack/echo/v4"
 )
 
 // timedBody ends a body that takes too long. The time starts at the first read and is over at the end of the body, so that
@@ -27,14 +29,24 @@ func (b *timedBody) Read(p []byte) (int, error) {
 		b.begin()
 	}
 	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		b.lift()
+	if err != nil && b.end(err == io.EOF) { //nolint:errorlint // readers return io.EOF itself
+		if w, ok := b.w.(*echo.Response); ok {
+			w.Before(func() { timedOut(w) })
+		}
 	}
 	return n, err
 }
 
+// timedOut makes the refusal of a body that came too slowly, whatever the handler took it for, a 408 (operations.md §14).
+func timedOut(w *echo.Response) {
+	if w.Status >= http.StatusBadRequest {
+		w.Status = http.StatusRequestTimeout
+		w.Header().Set("Connection", "close")
+	}
+}
+
 func (b *timedBody) Close() error {
-	b.lift()
+	b.end(false)
 	return b.ReadCloser.Close()
 }
 
@@ -53,15 +65,17 @@ func (b *timedBody) expire() {
 	}
 }
 
-// lift ends the watch.
-func (b *timedBody) lift() {
+// end ends the watch and reports whether the body was cut. Then the connection's deadline stays: the server would wait
+// without end for the rest of the body before it sent the answer.
+func (b *timedBody) end(whole bool) (cut bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stop()
-	if b.late {
+	if b.late && whole {
 		b.late = false
 		b.deadline(time.Time{})
 	}
+	return b.late
 }
 
 // leave is called when the handler has returned. The server reads on in a body that was not read to its end, for which

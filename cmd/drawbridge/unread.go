@@ -30,8 +30,9 @@ func readOut(next http.Handler) http.Handler {
 		if control.SetReadDeadline(time.Now().Add(unreadTime)) != nil || control.Flush() != nil {
 			return // taken over, as WebSockets are
 		}
-		_, _ = io.CopyN(io.Discard, body, maxUnread)
-		_ = control.SetReadDeadline(time.Time{})
+		if _, err := io.CopyN(io.Discard, body, maxUnread); err == nil {
+			_ = control.SetReadDeadline(time.Unix(1, 0)) // there is more, for which the server shall not wait
+		}
 	})
 }
 
@@ -43,7 +44,7 @@ type keptBody struct {
 
 func (b *keptBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF { //nolint:errorlint // readers return io.EOF itself
+	if err != nil { // io.EOF, or it came too slowly: there is nothing to wait for
 		b.ended = true
 	}
 	return n, err
