@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+)
+
+// startAndMemory measures a gateway without documents.
+func (b *bench) startAndMemory(ctx context.Context) ([]row, error) {
+	config, err := b.write("empty.yaml", fmt.Sprintf(`
+listen: %[1]s
+public_url: http://%[1]s
+storage: {database: "memory:", keys: "file:%[2]s/empty-keys.json"}
+sign_in: {provider: dev, dev: {people: [{name: alice}]}}
+oauth: {client_documents: closed}
+`, b.at.idle, b.dir))
+	if err != nil {
+		return nil, err
+	}
+	c := exec.CommandContext(ctx, b.bin("boot"), "-url", "http://"+b.at.idle+"/readyz", "-status", "200", "-settle", "1s", "--", b.bin("drawbridge"), "serve", "-c", config)
+	c.Stderr = os.Stderr
+	text, err := c.Output()
+	if err != nil {
+		return nil, fmt.Errorf("boot: %w", err)
+	}
+	var boot struct {
+		Start float64 `json:"start_ms"`
+		RSS   float64 `json:"idle_rss_mb"`
+	}
+	if err := json.Unmarshal(text, &boot); err != nil {
+		return nil, fmt.Errorf("read what boot found: %w", err)
+	}
+	return []row{{"start to serving / idle memory, without documents", "50 ms / 40 MiB", fmt.Sprintf("%.0f ms / %.0f MiB", boot.Start, boot.RSS), ""}}, nil
+}
+
+// Sessions that are opened: the first count fills pools and caches, the others are what is measured.
+const firstSessions, lastSessions = 2_000, 22_000
+
+// sessions measures what an idle session costs, at a gateway of its own whose collector lets little garbage stand: what
+// grows is then what sessions hold.
+func (b *bench) sessions(ctx context.Context) ([]row, error) {
+	config, err := b.write("sessions.yaml", fmt.Sprintf(`
+listen: %[1]s
+public_url: http://%[1]s
+storage: {database: "memory:", keys: "file:%[2]s/sessions-keys.json"}
+sign_in: {provider: dev, dev: {people: [{name: alice}]}}
+oauth: {client_documents: closed}
+backends: [{name: items, url: "http://%[3]s"}]
+apis: [{name: items, document: "%[2]s/items.json", backend: items}]
+mcp_servers: [{name: items, from: [{api: items}]}]
+limits: {drain: 1s, sessions_per_caller: 1000000}
+`, b.at.idle, b.dir, b.at.upstream))
+	if err != nil {
+		return nil, err
+	}
+	if err := b.spawn(ctx, b.at.idle, "/readyz", []string{"GOGC=5"}, "drawbridge", "serve", "-c", config); err != nil {
+		return nil, err
+	}
+	token, err := b.token(ctx, b.at.idle, "items")
+	if err != nil {
+		return nil, err
+	}
+	c := exec.CommandContext(ctx, b.bin("sessions"), "-url", "http://"+b.at.idle+"/mcp/items", "-bearer", token, "-settle", "3s",
+		"-n", fmt.Sprintf("%d,%d", firstSessions, lastSessions))
+	c.Stderr = os.Stderr
+	text, err := c.Output()
+	if err != nil {
+		return nil, fmt.Errorf("sessions: %w", err)
+	}
+	each, err := perSession(string(text))
+	if err != nil {
+		return nil, err
+	}
+	return []row{{"idle MCP session", "≤ 0.5 KiB", fmt.Sprintf("%.2f KiB (%.0f bytes)", each/1024, each),
+		fmt.Sprintf("growth of resident memory from %d to %d sessions, with `GOGC=5`", firstSessions, lastSessions)}}, nil
+}
+
+// perSession reads the tool's table: the number of sessions and the resident memory in MiB are its first columns.
+func perSession(table string) (bytes float64, err error) {
+	rss := map[int]float64{}
+	for line := range strings.Lines(table) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			continue
+		}
+		n, err1 := strconv.Atoi(fields[0])
+		mib, err2 := strconv.ParseFloat(fields[1], 64)
+		if err1 == nil && err2 == nil {
+			rss[n] = mib
+		}
+	}
+	first, ok1 := rss[firstSessions]
+	last, ok2 := rss[lastSessions]
+	if !ok1 || !ok2 {
+		return 0, fmt.Errorf("sessions told nothing of %d and %d sessions:\n%s", firstSessions, lastSessions, table)
+	}
+	return (last - first) * (1 << 20) / (lastSessions - firstSessions), nil
+}
