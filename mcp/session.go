@@ -18,6 +18,10 @@ var (
 // MaxClientState bounds what of a client's capabilities a record keeps, so that a record stays small (S3, S9).
 const MaxClientState = 192
 
+// MaxUpstreamSession bounds the session id of an upstream. Common ids have 32 to 64 bytes; some servers put their state
+// into it.
+const MaxUpstreamSession = 512
+
 // Session is the record of one legacy session (mcp.md §6). It says nothing about who is calling: the token does, on
 // every request; Owner and Client are compared with the token's.
 type Session struct {
@@ -30,6 +34,7 @@ type Session struct {
 	Revision     string          // protocol revision agreed on
 	Capabilities json.RawMessage // the client's, at most MaxClientState bytes; nil when larger
 	LogLevel     string          // "" until the client set one
+	Upstream     string          // what a relay's upstream calls the session, at most MaxUpstreamSession bytes; "" without one
 	Created      time.Time
 	Used         time.Time // of the last request, or the last sign of life of an open stream
 }

@@ -22,7 +22,10 @@ type listener struct {
 	key     callerKey
 	queue   *queue
 	end     context.CancelFunc
-	changes []byte // the tools/list_changed notification as this stream carries it; nil: not wanted
+	changes []byte        // the tools/list_changed notification as this stream carries it; nil: not wanted
+	resumed bool          // a relay's stream that goes on, perhaps one of a call: it takes nothing over
+	plain   bool          // a relay's: ids on it are the upstream's
+	gone    chan struct{} // closed when a relay's stream has left the upstream; nil otherwise
 
 	mu   sync.Mutex
 	view string // what the client was last told of
@@ -41,7 +44,7 @@ func (b *hub) add(l *listener, most int) bool {
 	if b.closed {
 		return false
 	}
-	if old := b.sessions[l.x.session]; l.x.session != "" && old != nil {
+	if old := b.sessions[l.x.session]; l.x.session != "" && old != nil && !l.resumed {
 		b.drop(old)
 		old.end()
 	}
@@ -52,7 +55,7 @@ func (b *hub) add(l *listener, most int) bool {
 	}
 	b.open[l] = struct{}{}
 	b.callers[l.key] = append(b.callers[l.key], l)
-	if l.x.session != "" {
+	if l.x.session != "" && !l.resumed {
 		b.sessions[l.x.session] = l
 	}
 	return true
@@ -138,7 +141,7 @@ func (l *listener) tell() {
 		return
 	}
 	e := event{kind: changeEvent, data: l.changes}
-	if l.x.session != "" {
+	if l.x.session != "" && !l.plain {
 		e.id = changesID(l.view, l.told)
 	}
 	l.told++

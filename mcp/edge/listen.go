@@ -3,7 +3,6 @@ package edge
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"strings"
 	"time"
 )
@@ -21,6 +20,10 @@ func (x *exchange) get() {
 	}
 	if err := x.openSession(x.r.Header[sessionHeader], header); err != nil {
 		x.fail(err)
+		return
+	}
+	if to, ok := x.server.(Relay); ok {
+		x.relayGet(to)
 		return
 	}
 	if id := x.r.Header.Get(lastEventID); id != "" && !strings.HasPrefix(id, changesPrefix) {
@@ -73,8 +76,7 @@ func (x *exchange) serveListener(first, changes, last []byte) {
 		l.queue.put(event{kind: answerEvent, data: first})
 	}
 	if !x.hub.add(l, x.limits.ListensPerCaller) {
-		x.fail(&Error{Code: CodeServer, Status: http.StatusServiceUnavailable, Msg: "the gateway is stopping; try again",
-			Header: http.Header{"Retry-After": {"5"}}})
+		x.fail(stopping())
 		return
 	}
 	defer x.hub.remove(l)

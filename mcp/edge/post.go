@@ -24,6 +24,10 @@ func (x *exchange) post() {
 			return
 		}
 	}
+	if to, ok := x.server.(Relay); ok {
+		x.relay(to)
+		return
+	}
 	switch x.message.Kind {
 	case strictjson.Request:
 		x.request()

@@ -71,6 +71,7 @@ type exchange struct {
 	modern   bool
 	revision string
 	session  string // id of the legacy session, checked
+	upstream string // what a relay's upstream calls it; "" when it has none
 	jsonOnly bool   // a legacy client that takes no event stream
 }
 

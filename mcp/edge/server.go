@@ -41,6 +41,8 @@ type Request struct {
 	Revision string
 	Caller   *identity.Caller
 	Session  string // id of the legacy session; "" otherwise
+	Upstream string // what a relay's upstream calls that session; "" when it has none
+	JSONOnly bool   // a legacy client that takes no event stream
 	// HTTP is the request as it came, for facts that policies read. Its body is spent; its headers decide nothing.
 	HTTP    *http.Request
 	Arrived time.Time

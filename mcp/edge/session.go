@@ -93,7 +93,7 @@ func (x *exchange) openSession(ids []string, header string) error {
 	if err := x.sessions.Touch(ctx, s.ID, x.now(), ""); errors.Is(err, mcp.ErrNoSession) {
 		return errSession()
 	}
-	x.session, x.revision = s.ID, s.Revision
+	x.session, x.revision, x.upstream = s.ID, s.Revision, s.Upstream
 	return nil
 }
 
@@ -131,7 +131,7 @@ func (x *exchange) createSession() error {
 	id, now := x.newSessionID(), x.now()
 	s := mcp.Session{
 		ID: id, Server: x.name, Owner: owner, Client: client, Grant: x.caller.GrantID,
-		Revision: x.revision, Created: now, Used: now,
+		Revision: x.revision, Upstream: x.upstream, Created: now, Used: now,
 	}
 	if caps := x.message.Bytes(x.message.CapabilitiesParam); len(caps) <= mcp.MaxClientState {
 		s.Capabilities = append([]byte(nil), caps...) // a copy: the record must not hold the request's buffer
@@ -168,5 +168,8 @@ func (x *exchange) delete() {
 	}
 	x.hub.endSession(x.session)
 	x.calls.endSession(x.session)
+	if to, ok := x.server.(Relay); ok {
+		x.relayDelete(to)
+	}
 	x.w.WriteHeader(http.StatusNoContent)
 }

@@ -1,0 +1,161 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/eventstream"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
+)
+
+// goodbyeWithin is how long an upstream has to take note of a session's end.
+const goodbyeWithin = 5 * time.Second
+
+// relayBody writes an answer that is no stream. One that breaks off is never made to look whole: the connection ends.
+func (x *exchange) relayBody(ctx context.Context, p *Passed) {
+	x.passedHeader(p)
+	if p.Length >= 0 {
+		x.w.Header().Set("Content-Length", strconv.FormatInt(p.Length, 10))
+	}
+	x.w.WriteHeader(p.Status)
+	if p.Body == nil {
+		return
+	}
+	if _, err := io.Copy(x.w, p.Body); err != nil {
+		x.note(x.asError(err))
+		if ctx.Err() == nil {
+			panic(http.ErrAbortHandler) // net/http's word for it: the client sees a broken answer
+		}
+	}
+}
+
+// chunk is some whole events on their way from the upstream's reader to the client's writer.
+type chunk struct {
+	events []byte
+	err    error
+}
+
+// relayStream sends events on as they come. While the client takes nothing the upstream is not read (E5), and what is not
+// whole never leaves. l is set for streams that belong to no request: what it has to say goes between two events.
+func (x *exchange) relayStream(ctx context.Context, p *Passed, l *listener) {
+	x.passedHeader(p)
+	own := l.ownQueue()
+	s := newWriter(x.w, own)
+	s.alive = x.stillThere
+	s.open()
+	defer func() { _ = s.ctl.SetWriteDeadline(time.Time{}) }()
+	chunks, taken, stop := make(chan chunk), make(chan struct{}), make(chan struct{})
+	defer close(stop)
+	go read(eventstream.NewReader(p.Body, p.MaxEvent), chunks, taken, stop)
+	var last lastEvent
+	silence := time.NewTimer(pingEvery)
+	defer silence.Stop()
+	for {
+		var err error
+		select {
+		case c := <-chunks:
+			if c.err != nil {
+				x.endStream(ctx, s, &last, c.err, l)
+				return
+			}
+			if err = s.send(c.events); err == nil {
+				last.keep(c.events)
+			}
+			taken <- struct{}{}
+		case <-own.wake:
+			if events, _ := own.take(); len(events) > 0 {
+				err = s.write(events)
+			}
+		case <-silence.C:
+			if !s.alive() {
+				return
+			}
+			err = s.send(pingComment)
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			x.drain(ctx, chunks, taken)
+			return
+		}
+		silence.Reset(pingEvery)
+	}
+}
+
+// read hands over whole events and waits until they were taken, so that one buffer does.
+func read(events *eventstream.Reader, chunks chan<- chunk, taken <-chan struct{}, stop <-chan struct{}) {
+	for {
+		b, err := events.Next()
+		select {
+		case chunks <- chunk{b, err}:
+		case <-stop:
+			return
+		}
+		if err != nil {
+			return
+		}
+		select {
+		case <-taken:
+		case <-stop:
+			return
+		}
+	}
+}
+
+// drain lets a legacy call go on although its client has left: closing is not cancelling there (E6), and the upstream
+// may keep the answer for a client that comes back. The context ends when the grace is over.
+func (x *exchange) drain(ctx context.Context, chunks <-chan chunk, taken chan<- struct{}) {
+	for !x.modern && x.message != nil {
+		select {
+		case c := <-chunks:
+			if c.err != nil {
+				return
+			}
+			taken <- struct{}{}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// endStream ends a stream as its upstream ended. A request that got no answer gets an error as its last event, unless
+// the upstream ended a legacy stream in good order: its client comes back with Last-Event-ID then (SEP-1699).
+func (x *exchange) endStream(ctx context.Context, s *writer, last *lastEvent, err error, l *listener) {
+	clean := errors.Is(err, io.EOF)
+	if l != nil || ctx.Err() != nil || clean && !x.modern || last.answers(x.message) {
+		return
+	}
+	if clean {
+		err = &Error{Code: CodeServer, Msg: brokeOff}
+	}
+	e := x.asError(err)
+	x.note(e)
+	_ = s.write([]event{{kind: answerEvent, data: x.errorBody(e)}})
+}
+
+const brokeOff = "the connection to the upstream broke off"
+
+// lastEvent remembers the last event of a stream, to see at its end whether the answer was sent. Nothing is parsed before.
+type lastEvent struct{ event []byte }
+
+func (l *lastEvent) keep(events []byte) {
+	for len(events) > 0 {
+		var one []byte
+		if one, events = eventstream.Split(events); len(eventstream.Data(one)) > 0 {
+			l.event = append(l.event[:0], one...)
+		}
+	}
+}
+
+func (l *lastEvent) answers(m *Message) bool {
+	if m == nil {
+		return true
+	}
+	got, err := strictjson.Decode(eventstream.Data(l.event), strictjson.Limits{Upstream: true})
+	return err == nil && got.Kind == strictjson.Response && bytes.Equal(got.Bytes(got.ID), m.Bytes(m.ID))
+}
