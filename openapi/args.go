@@ -8,7 +8,7 @@ import (
 // arg is one argument of a tool: a parameter, a member of the body, or the body.
 type arg struct {
 	name     string // advertised
-	in       string // path, query, header, cookie, body
+	in       string // path, query, querystring, header, cookie, body
 	orig     string // as the backend knows it; "" for a whole body
 	spec     *paramSpec
 	schema   *schema
@@ -110,7 +110,7 @@ func (im *importer) offered(o *rawOperation, p *paramSpec, tpl *template) bool {
 
 // nameArgs gives every argument a name of its own (A3, A4): path, query, header, cookie, body; the first keeps the name.
 func nameArgs(args []*arg) {
-	order := []string{"path", "query", "header", "cookie", "body"}
+	order := []string{"path", "query", "querystring", "header", "cookie", "body"}
 	taken := map[string]bool{}
 	for _, in := range order {
 		exact := map[string]bool{}

@@ -61,7 +61,7 @@ func TestFaultyArgumentsAreNamedWithTheirRule(t *testing.T) { // §10
 		{`{"id":"1","pin":"12345"}`, `argument "pin": must have at most 4 characters, got 5`},
 		{`{"id":"1","secret":"s","items":[{"sku":"ab"},{"sku":"abc"},{"sku":"a"}]}`, `argument "items[2].sku": must have at least 2 characters, got 1`},
 		{`{"id":"1","secret":"s","items":[{}]}`, `argument "items[0]": is missing sku`},
-		{`{"id":"1","secret":"s","items":[],"source":{"x":1}}`, `argument "source": fits none of the variants: needs number; needs iban`},
+		{`{"id":"1","secret":"s","items":[],"source":{"x":1}}`, `argument "source": fits none of the variants: card (needs number), bank (needs iban)`},
 		{`{"id":"1","note":"n"}`, `argument "items" is required (array)`}, // A5: an optional body, once begun, must be whole
 		{`{"id":null}`, `argument "id": must be a string, got null`},
 		{`[1]`, `the arguments are not a JSON object`},

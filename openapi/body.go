@@ -9,7 +9,7 @@ import (
 // builtBody is a finished body; nil means none.
 type builtBody struct {
 	contentType string
-	data        []byte
+	pieces      [][]byte // in order; a file is one of them, as it was decoded
 }
 
 // attach puts the body on a request so that it can be sent again (T2).
@@ -21,10 +21,28 @@ func (b *builtBody) attach(req *http.Request) {
 	if b.contentType != "" {
 		req.Header["Content-Type"] = []string{b.contentType}
 	}
-	data := b.data
-	req.ContentLength = int64(len(data))
-	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
-	req.Body = io.NopCloser(bytes.NewReader(data))
+	for _, p := range b.pieces {
+		req.ContentLength += int64(len(p))
+	}
+	if req.ContentLength == 0 { // else net/http takes the length for unknown
+		req.Body = http.NoBody
+		req.GetBody = func() (io.ReadCloser, error) { return http.NoBody, nil }
+		return
+	}
+	req.GetBody = func() (io.ReadCloser, error) { return b.reader(), nil }
+	req.Body = b.reader()
+}
+
+// reader reads the body from its beginning, so that a retry sends the same bytes without keeping a joined copy.
+func (b *builtBody) reader() io.ReadCloser {
+	if len(b.pieces) == 1 {
+		return io.NopCloser(bytes.NewReader(b.pieces[0]))
+	}
+	readers := make([]io.Reader, len(b.pieces))
+	for i, p := range b.pieces {
+		readers[i] = bytes.NewReader(p)
+	}
+	return io.NopCloser(io.MultiReader(readers...))
 }
 
 // body makes the body of the operation's media type (§8.3).
@@ -45,7 +63,7 @@ func (r *requestBuilder) body() (*builtBody, error) {
 	}
 	switch plan.kind {
 	case formBody:
-		return &builtBody{plan.contentType, r.form(members)}, nil
+		return &builtBody{plan.contentType, [][]byte{r.form(members)}}, nil
 	case multipartBody:
 		return r.multipart(members)
 	}
@@ -53,7 +71,7 @@ func (r *requestBuilder) body() (*builtBody, error) {
 	for _, m := range members {
 		object[m.name] = m.value
 	}
-	return &builtBody{plan.contentType, appendValue(nil, object)}, nil
+	return &builtBody{plan.contentType, [][]byte{appendValue(nil, object)}}, nil
 }
 
 // member is one property of a body, under the backend's name.
@@ -143,11 +161,11 @@ func (r *requestBuilder) wholeBody() (*builtBody, error) {
 	}
 	switch plan.kind {
 	case jsonBody:
-		return &builtBody{plan.contentType, appendValue(nil, v)}, nil
+		return &builtBody{plan.contentType, [][]byte{appendValue(nil, v)}}, nil
 	case formBody, multipartBody:
 		return r.looseForm(a, v)
 	case linesBody:
-		return &builtBody{plan.contentType, lines(v)}, nil
+		return &builtBody{plan.contentType, [][]byte{lines(v)}}, nil
 	case binaryBody:
 		f, err := readFile(v, r.plan.fileMax)
 		if err != nil {
@@ -157,13 +175,13 @@ func (r *requestBuilder) wholeBody() (*builtBody, error) {
 		if plan.wildcard || essence(contentType) == "application/octet-stream" && f.contentType != "" {
 			contentType = f.typeOrSniffed()
 		}
-		return &builtBody{contentType, f.data}, nil
+		return &builtBody{contentType, [][]byte{f.data}}, nil
 	}
 	contentType := plan.contentType
 	if plan.wildcard {
 		contentType = "text/plain"
 	}
-	return &builtBody{contentType, []byte(scalarText(v))}, nil
+	return &builtBody{contentType, [][]byte{[]byte(scalarText(v))}}, nil
 }
 
 // looseForm sends an object without declared properties as a form.
@@ -179,7 +197,7 @@ func (r *requestBuilder) looseForm(a *arg, v any) (*builtBody, error) {
 	if r.plan.body.kind == multipartBody {
 		return r.multipart(members)
 	}
-	return &builtBody{r.plan.body.contentType, r.form(members)}, nil
+	return &builtBody{r.plan.body.contentType, [][]byte{r.form(members)}}, nil
 }
 
 // lines writes one compact JSON value per line; a string is sent as it is.
@@ -201,10 +219,12 @@ func (r *requestBuilder) form(members []member) []byte {
 	for _, m := range members {
 		e := r.plan.body.encoding[m.name]
 		if e.contentType != "" && isJSONType(e.contentType) {
+			q.reserved = e.reserved
 			q.pair(m.name, string(appendValue(nil, m.value)))
+			q.reserved = false
 			continue
 		}
-		p := &paramSpec{name: m.name, style: e.style, explode: true, reserved: false}
+		p := &paramSpec{name: m.name, style: e.style, explode: true, reserved: e.reserved}
 		if p.style == "" {
 			p.style = "form"
 		}
@@ -227,10 +247,13 @@ func (r *requestBuilder) form(members []member) []byte {
 	return q.b
 }
 
-// nested writes an object as a[b]=c; lists of objects inside are JSON texts.
+// nested writes a[b]=c; lists repeat the key. Without a name the members are names of their own.
 func (q *query) nested(name string, object map[string]any) {
 	for _, k := range sortedKeys(object) {
-		inner := name + "[" + k + "]"
+		inner := k
+		if name != "" {
+			inner = name + "[" + k + "]"
+		}
 		switch v := object[k].(type) {
 		case map[string]any:
 			q.nested(inner, v)

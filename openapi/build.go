@@ -275,6 +275,10 @@ func (r *requestBuilder) query(base *url.URL) (string, error) {
 		}
 		return q.parameter(a.spec, v)
 	})
+	if err != nil {
+		return "", err
+	}
+	err = r.given("querystring", func(a *arg, v any) error { return q.whole(a.spec, v, r.plan.place.Query) })
 	return string(q.b), err
 }
 

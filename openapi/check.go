@@ -18,32 +18,11 @@ type checker struct {
 	plan *plan
 
 	argsOnce sync.Once
-	args     *jsonschema.Schema // nil: it did not compile; types alone are checked
+	args     *validator // nil: it did not compile; types alone are checked
 
 	bodyOnce sync.Once
-	body     *jsonschema.Schema
+	body     *validator
 }
-
-func compileSchema(doc map[string]any) *jsonschema.Schema {
-	c := jsonschema.NewCompiler()
-	c.DefaultDraft(jsonschema.Draft2020)
-	c.AssertFormat()
-	c.UseLoader(noLoader{})
-	const name = "mem:///tool"
-	if err := c.AddResource(name, doc); err != nil {
-		return nil
-	}
-	s, err := c.Compile(name)
-	if err != nil {
-		return nil
-	}
-	return s
-}
-
-// noLoader refuses every reference out of a schema.
-type noLoader struct{}
-
-func (noLoader) Load(url string) (any, error) { return nil, fmt.Errorf("%s: not loaded", url) }
 
 // arguments checks the arguments of a call against their schemas.
 func (c *checker) arguments(values map[string]any) []string {
@@ -61,7 +40,7 @@ func (c *checker) arguments(values map[string]any) []string {
 	if c.args == nil {
 		return c.typesOnly(values)
 	}
-	return c.plan.problems(c.args.Validate(values), values)
+	return c.plan.problems(c.args, values)
 }
 
 // joined checks a body that has rules about its members together.
@@ -70,7 +49,7 @@ func (c *checker) joined(values map[string]any) []string {
 	if c.body == nil {
 		return nil
 	}
-	return c.plan.problems(c.body.Validate(values), values)
+	return c.plan.problems(c.body, values)
 }
 
 func (c *checker) typesOnly(values map[string]any) []string {
@@ -92,91 +71,10 @@ func checkValue(p *plan, a *arg, value any) string {
 		return ""
 	}
 	values := map[string]any{a.name: value}
-	if list := p.problems(s.Validate(values), values); len(list) > 0 {
+	if list := p.problems(s, values); len(list) > 0 {
 		return list[0]
 	}
 	return ""
-}
-
-// problems turns the validator's tree of causes into at most five lines.
-func (p *plan) problems(err error, values map[string]any) []string {
-	if err == nil {
-		return nil
-	}
-	verr, ok := err.(*jsonschema.ValidationError)
-	if !ok {
-		return []string{"the arguments do not fit the tool's schema"}
-	}
-	var out []string
-	p.collect(verr, values, &out)
-	sort.Strings(out)
-	out = unique(out)
-	if len(out) > 5 {
-		out = out[:5]
-	}
-	return out
-}
-
-func (p *plan) collect(e *jsonschema.ValidationError, values map[string]any, out *[]string) {
-	if text := p.union(e); text != "" {
-		*out = append(*out, text)
-		return
-	}
-	if len(e.Causes) > 0 {
-		for _, c := range e.Causes {
-			p.collect(c, values, out)
-		}
-		return
-	}
-	place := valuePath(e.InstanceLocation)
-	name := ""
-	if len(e.InstanceLocation) > 0 {
-		name = e.InstanceLocation[0]
-	}
-	text := p.kindText(name, e.ErrorKind)
-	if k, ok := e.ErrorKind.(*failed.Type); ok {
-		text = fmt.Sprintf("must be %s, got %s", typeText(dropNull(k.Want)), p.shown(name, valueAt(values, e.InstanceLocation)))
-	}
-	if place == "" {
-		*out = append(*out, "the body: "+text)
-		return
-	}
-	*out = append(*out, fmt.Sprintf("argument %q: %s", place, text))
-}
-
-// union says of a failed anyOf what the variants need.
-func (p *plan) union(e *jsonschema.ValidationError) string {
-	if _, ok := e.ErrorKind.(*failed.AnyOf); !ok {
-		return ""
-	}
-	place := valuePath(e.InstanceLocation)
-	var variants []string
-	var wants []string
-	for _, c := range e.Causes {
-		leaf := c
-		for len(leaf.Causes) == 1 {
-			leaf = leaf.Causes[0]
-		}
-		switch k := leaf.ErrorKind.(type) {
-		case *failed.Required:
-			variants = append(variants, "needs "+strings.Join(k.Missing, ", "))
-		case *failed.Type:
-			if len(leaf.InstanceLocation) == len(e.InstanceLocation) {
-				wants = append(wants, k.Want...)
-			}
-		}
-	}
-	if len(wants) == len(e.Causes) || len(wants) > 0 && len(variants) == 0 && len(wants) >= len(e.Causes) {
-		return fmt.Sprintf("argument %q: must be %s", place, typeText(dropNull(wants)))
-	}
-	if place == "" {
-		place = "body"
-	}
-	text := fmt.Sprintf("argument %q: fits none of the variants", place)
-	if len(variants) > 0 {
-		text += ": " + strings.Join(variants[:min(len(variants), 8)], "; ")
-	}
-	return text
 }
 
 func dropNull(names []string) []string {

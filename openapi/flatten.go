@@ -12,6 +12,7 @@ type flattener struct {
 	defs  map[string]any
 	ids   map[flatKey]string
 	queue []flatKey
+	names map[string]string // of definitions that have one, for texts about variants
 }
 
 // flatKey tells apart a schema and the same schema as a member of allOf, where additionalProperties: false would refuse
@@ -24,27 +25,33 @@ type flatKey struct {
 
 const maxFlatSchemas = 20_000
 
+// flatSchema is what the validator compiles, and what people call its parts.
+type flatSchema struct {
+	doc   map[string]any
+	names map[string]string // by key of $defs
+}
+
 // flattenArgs writes the schema of all arguments of a tool.
-func flattenArgs(args []*arg, keepNull bool) map[string]any {
+func flattenArgs(args []*arg, keepNull bool) flatSchema {
 	f := newFlattener()
 	props := make(map[string]any, len(args))
 	for _, a := range args {
 		props[a.name] = f.argument(a, keepNull && a.in == "body")
 	}
 	f.run()
-	return map[string]any{"type": "object", "properties": props, "$defs": f.defs}
+	return flatSchema{map[string]any{"type": "object", "properties": props, "$defs": f.defs}, f.names}
 }
 
 // flattenOne writes one schema as a document of its own.
-func flattenOne(s *schema) map[string]any {
+func flattenOne(s *schema) flatSchema {
 	f := newFlattener()
 	root := f.schema(flatKey{schema: s})
 	f.run()
-	return map[string]any{"allOf": []any{root}, "$defs": f.defs}
+	return flatSchema{map[string]any{"allOf": []any{root}, "$defs": f.defs}, f.names}
 }
 
 func newFlattener() *flattener {
-	return &flattener{defs: map[string]any{}, ids: map[flatKey]string{}}
+	return &flattener{defs: map[string]any{}, ids: map[flatKey]string{}, names: map[string]string{}}
 }
 
 func (f *flattener) run() {
@@ -90,6 +97,10 @@ func (f *flattener) schema(k flatKey) any {
 		}
 		id = strconv.Itoa(len(f.ids))
 		f.ids[k] = id
+		if name := s.title; name != "" || s.name != "" {
+			firstText(&name, s.name)
+			f.names[id] = name
+		}
 		f.queue = append(f.queue, k)
 	}
 	return map[string]any{"$ref": "#/$defs/" + id}

@@ -21,8 +21,7 @@ func TestTheValidatorsOfKinAreNeverCalled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := strings.ReplaceAll(strings.ReplaceAll(string(data), "c.args.Validate(", ""), "c.body.Validate(", "") // santhosh-tekuri's
-		text = strings.ReplaceAll(text, "s.Validate(values)", "")
+		text := strings.ReplaceAll(string(data), "v.schema.Validate(values)", "") // santhosh-tekuri's
 		for _, bad := range []string{"VisitJSON", "openapi3filter", ".Validate(", "drawbridge/proxy", "drawbridge/mcp", "time.Now"} {
 			if strings.Contains(text, bad) {
 				t.Errorf("%s holds %s", name, bad)

@@ -45,7 +45,11 @@ func headerText(p *paramSpec, v any) (string, error) {
 
 // cookiePairs writes a cookie argument (form style, Q14, Q15).
 func cookiePairs(p *paramSpec, v any, refused func(string) bool) ([]string, error) {
-	encode := func(s string) string { return string(appendEscaped(nil, s, "!#$&'()*+/:<=>?@[]^`{|}")) }
+	keep := "" // form encodes as a query does; 3.2's own style only what would end the value (B13)
+	if p.style == "cookie" {
+		keep = "!#$%&'()*+/:<=>?@[]^`{|}"
+	}
+	encode := func(s string) string { return string(appendEscaped(nil, s, keep)) }
 	name := p.name
 	if p.contentType != "" {
 		return []string{name + "=" + encode(contentText(p, v))}, nil

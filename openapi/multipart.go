@@ -4,15 +4,20 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/hex"
+	"net/http"
+	"slices"
 	"strings"
 )
 
 // multipart writes multipart bodies: parts in the schema's order, files with name and type (§8.3).
 func (r *requestBuilder) multipart(members []member) (*builtBody, error) {
-	base := essence(r.plan.body.contentType)
-	w := &partWriter{form: base == "multipart/form-data" || base == "multipart/*"}
-	if base == "multipart/*" {
+	base, kind := r.plan.body.contentType, essence(r.plan.body.contentType)
+	w := &partWriter{form: kind == "multipart/form-data" || kind == "multipart/*"}
+	switch {
+	case kind == "multipart/*":
 		base = "multipart/form-data"
+	case strings.Contains(strings.ToLower(base), "boundary"): // ours is the one that counts
+		base = kind
 	}
 	for _, m := range members {
 		if err := w.member(m, r.plan.body.encoding[m.name], r.plan.fileMax); err != nil {
@@ -20,7 +25,7 @@ func (r *requestBuilder) multipart(members []member) (*builtBody, error) {
 		}
 	}
 	boundary := w.boundary()
-	return &builtBody{base + "; boundary=" + boundary, w.bytes(boundary)}, nil
+	return &builtBody{base + "; boundary=" + boundary, w.pieces(boundary)}, nil
 }
 
 type partWriter struct {
@@ -32,6 +37,7 @@ type bodyPart struct {
 	name, filename, contentType string
 	data                        []byte
 	file                        bool
+	headers                     [][2]string
 }
 
 func (w *partWriter) member(m member, e encodingSpec, limit int64) error {
@@ -49,11 +55,11 @@ func (w *partWriter) member(m member, e encodingSpec, limit int64) error {
 	}
 	if list, ok := m.value.([]any); ok && !isJSONType(e.contentType) && allScalars(list) {
 		for _, item := range list {
-			w.parts = append(w.parts, bodyPart{name: m.name, contentType: e.contentType, data: []byte(scalarText(item))})
+			w.parts = append(w.parts, bodyPart{name: m.name, contentType: e.contentType, data: []byte(scalarText(item)), headers: e.headers})
 		}
 		return nil
 	}
-	p := bodyPart{name: m.name, contentType: e.contentType, data: []byte(scalarText(m.value))}
+	p := bodyPart{name: m.name, contentType: e.contentType, data: []byte(scalarText(m.value)), headers: e.headers}
 	switch m.value.(type) {
 	case []any, map[string]any:
 		if p.contentType == "" {
@@ -82,7 +88,7 @@ func (w *partWriter) file(name string, v any, e encodingSpec, limit int64) error
 	if err != nil {
 		return err
 	}
-	p := bodyPart{name: name, filename: f.filename, contentType: f.contentType, data: f.data, file: true}
+	p := bodyPart{name: name, filename: f.filename, contentType: f.contentType, data: f.data, file: true, headers: e.headers}
 	if p.contentType == "" && e.contentType != "" && !strings.Contains(e.contentType, "*") {
 		p.contentType = e.contentType
 	}
@@ -112,9 +118,14 @@ func (w *partWriter) boundary() string {
 	}
 }
 
-func (w *partWriter) bytes(boundary string) []byte {
-	var b bytes.Buffer
-	for _, p := range w.parts {
+// pieces are the body in order: heads of parts, and their bytes as they are, which are not copied again.
+func (w *partWriter) pieces(boundary string) [][]byte {
+	list := make([][]byte, 0, 2*len(w.parts)+1)
+	for i, p := range w.parts {
+		var b bytes.Buffer
+		if i > 0 {
+			b.WriteString("\r\n")
+		}
 		b.WriteString("--" + boundary + "\r\n")
 		if w.form {
 			b.WriteString(`Content-Disposition: form-data; name="` + quoteName(p.name) + `"`)
@@ -126,12 +137,61 @@ func (w *partWriter) bytes(boundary string) []byte {
 		if p.contentType != "" {
 			b.WriteString("Content-Type: " + p.contentType + "\r\n")
 		}
+		for _, h := range p.headers {
+			b.WriteString(h[0] + ": " + h[1] + "\r\n")
+		}
 		b.WriteString("\r\n")
-		b.Write(p.data)
-		b.WriteString("\r\n")
+		list = append(list, b.Bytes(), p.data)
 	}
-	b.WriteString("--" + boundary + "--\r\n")
-	return b.Bytes()
+	end := "--" + boundary + "--\r\n"
+	if len(w.parts) > 0 {
+		end = "\r\n" + end
+	}
+	return append(list, []byte(end))
+}
+
+// partHeaders reads the headers that a document gives the parts of a multipart body. Only the document can fill them, so
+// only those with one value are sent: const, an enum of one, or a default. They may not say what the part's own say.
+func (im *importer) partHeaders(media *node, encoding map[string]encodingSpec) {
+	for _, e := range media.get("encoding").fields() {
+		spec, known := encoding[e.key]
+		if !known {
+			continue
+		}
+		for _, f := range e.value.get("headers").fields() {
+			name := http.CanonicalHeaderKey(f.key)
+			header, err := im.lib.follow(f.value)
+			if err != nil || !isToken(f.key) || name == "Content-Type" || name == "Content-Disposition" || name == "Content-Transfer-Encoding" {
+				continue
+			}
+			value, ok := onlyValue(im.merge.flat(im.reader.read(header.get("schema"))))
+			if !ok {
+				im.warn.add(f.value, "lint: part header "+shorten(f.key, 60)+" has no fixed value; not sent")
+				continue
+			}
+			text, err := headerText(&paramSpec{style: "simple"}, value)
+			if err != nil {
+				im.warn.add(f.value, "lint: part header "+shorten(f.key, 60)+" "+err.Error()+"; not sent")
+				continue
+			}
+			spec.headers = append(spec.headers, [2]string{name, text})
+		}
+		slices.SortFunc(spec.headers, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
+		encoding[e.key] = spec
+	}
+}
+
+// onlyValue is the one value that a schema names.
+func onlyValue(s *schema) (any, bool) {
+	text := s.def
+	if len(s.enum) == 1 { // a const is one, too
+		text = s.enum[0]
+	}
+	if text == "" || text == "null" {
+		return nil, false
+	}
+	v, err := decodeJSON([]byte(text))
+	return v, err == nil
 }
 
 // quoteName encodes what would end a quoted name, as WHATWG does (Q17).

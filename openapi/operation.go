@@ -197,9 +197,11 @@ func (im *importer) parameter(item *node) *node {
 		}
 		im.warn.add(p, "repaired: parameter in "+shorten(p.strAt("in"), 40)+" is dropped")
 		return nil
-	case "querystring":
-		im.warn.add(p, "repaired: parameter in querystring is not supported and dropped")
-		return nil
+	case "querystring": // 3.2: the whole query, by its content
+		if im.swagger || len(p.get("content").fields()) == 0 {
+			im.warn.add(p, "repaired: parameter in querystring without content is dropped")
+			return nil
+		}
 	default:
 		im.warn.add(p, "repaired: parameter without a known place is dropped")
 		return nil

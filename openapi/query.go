@@ -3,6 +3,7 @@ package openapi
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // query collects the query of a request.
@@ -17,12 +18,8 @@ type query struct {
 const reservedInQuery = ":/?[]@!$'()*,;"
 
 func (q *query) escape(s string) {
-	if q.form {
-		q.b = appendForm(q.b, s)
-		return
-	}
 	if !q.reserved {
-		q.b = appendEscaped(q.b, s, "")
+		q.plain(s)
 		return
 	}
 	for i := 0; i < len(s); i++ {
@@ -31,8 +28,20 @@ func (q *query) escape(s string) {
 			i += 2
 			continue
 		}
-		q.b = appendEscaped(q.b, s[i:i+1], reservedInQuery)
+		if strings.IndexByte(reservedInQuery, s[i]) >= 0 {
+			q.b = append(q.b, s[i])
+			continue
+		}
+		q.plain(s[i : i+1])
 	}
+}
+
+func (q *query) plain(s string) {
+	if q.form {
+		q.b = appendForm(q.b, s)
+		return
+	}
+	q.b = appendEscaped(q.b, s, "")
 }
 
 // appendForm is the application/x-www-form-urlencoded serializer of WHATWG URL.
@@ -167,6 +176,31 @@ func (q *query) object(p *paramSpec, object map[string]any) error {
 		}
 		q.joined(p.name, values, delimiter(p))
 	}
+	return nil
+}
+
+// whole writes a parameter that is the query itself (3.2 in: querystring, B13). Every key of it is the argument's own, but
+// none may be the credential's or that of the base and of other parameters (Q11).
+func (q *query) whole(p *paramSpec, v any, credential string) error {
+	object, isObject := v.(map[string]any)
+	inner := &query{form: true}
+	switch {
+	case isFormType(p.contentType) && isObject:
+		for _, k := range sortedKeys(object) {
+			if name, _, _ := strings.Cut(k, "["); q.used[name] || name == credential && credential != "" {
+				return fault(fmt.Sprintf("must not have a member %q, which is another parameter's name", shorten(k, 60)))
+			}
+		}
+		inner.nested("", object)
+	case isJSONType(p.contentType):
+		inner.b = appendEscaped(nil, string(appendValue(nil, v)), "")
+	default:
+		inner.b = appendEscaped(nil, scalarText(v), "")
+	}
+	if len(q.b) > 0 && len(inner.b) > 0 {
+		q.b = append(q.b, '&')
+	}
+	q.b = append(q.b, inner.b...)
 	return nil
 }
 

@@ -51,6 +51,7 @@ type encodingSpec struct {
 	style       string
 	explode     *bool
 	reserved    bool
+	headers     [][2]string // of a part of a multipart body, in the order of their names
 }
 
 // skeleton is the clean, reference-free outline of one operation that kin-openapi reads: no schemas, texts or examples,
@@ -119,6 +120,9 @@ func (im *importer) mediaList(o *rawOperation, key string) []string {
 // outline writes the well-typed members of a parameter.
 func (im *importer) outline(p *node, index int) map[string]any {
 	out := map[string]any{"name": p.strAt("name"), "in": p.strAt("in"), nodeKey: strconv.Itoa(index)}
+	if out["in"] == "querystring" {
+		out["in"] = "query" // kin knows 3.1's places
+	}
 	for _, key := range [...]string{"required", "explode", "allowReserved", "allowEmptyValue", "deprecated"} {
 		if v, ok := p.get(key).truth(); ok && (!im.swagger || key == "required" || key == "allowEmptyValue") {
 			out[key] = v
@@ -198,6 +202,9 @@ func (im *importer) paramSpec(p *openapi3.Parameter, nodes []*node) *paramSpec {
 		reserved: p.AllowReserved, emptyAllowed: p.AllowEmptyValue, required: p.Required, deprecated: n.isTrue("deprecated"),
 		desc: im.reader.text(n.get("description")), node: n,
 	}
+	if n.strAt("in") == "querystring" {
+		spec.in, spec.style = "querystring", "form"
+	}
 	if !styleFits(spec.in, spec.style) {
 		im.warn.add(n, "repaired: style "+shorten(spec.style, 40)+" is not for "+spec.in) // B13
 		spec.style, spec.explode = defaultStyle(spec.in)
@@ -263,9 +270,12 @@ func (im *importer) bodySpec(n *node, op *openapi3.Operation) *bodySpec {
 				media = target
 			}
 		}
+		encoding := encodings(op.RequestBody.Value.Content[name])
+		if strings.HasPrefix(essence(name), "multipart/") {
+			im.partHeaders(media, encoding)
+		}
 		spec.media = append(spec.media, mediaSpec{
-			contentType: name, schema: im.reader.read(media.get("schema")), described: media.get("schema") != nil,
-			encoding: encodings(op.RequestBody.Value.Content[name]),
+			contentType: name, schema: im.reader.read(media.get("schema")), described: media.get("schema") != nil, encoding: encoding,
 		})
 	}
 	if len(spec.media) == 0 {
