@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -121,12 +122,14 @@ func (q *Requests) line(c echo.Context, f *identity.Request, surface, route stri
 	q.write(c.Request().Context(), level, f.AppendAttrs(attrs))
 }
 
-// write hands the line to the handler itself: LogAttrs would look for the place in the code, which nobody reads here.
+// write hands the line, without what is empty, to the handler itself: LogAttrs would look for the place in the code, which
+// nobody reads here.
 func (q *Requests) write(ctx context.Context, level slog.Level, attrs []slog.Attr) {
 	h := q.Log.Handler()
 	if !h.Enabled(ctx, level) {
 		return
 	}
+	attrs = slices.DeleteFunc(attrs, func(a slog.Attr) bool { return a.Value.Kind() == slog.KindString && a.Value.String() == "" })
 	r := slog.NewRecord(q.now(), level, "request", 0)
 	r.AddAttrs(attrs...)
 	_ = h.Handle(context.WithoutCancel(ctx), r) // a log that cannot be written is told nowhere
