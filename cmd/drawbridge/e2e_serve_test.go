@@ -52,11 +52,16 @@ mcp_servers:
 func serve(t *testing.T, config string) *served {
 	t.Helper()
 	s := &served{dir: t.TempDir(), stderr: &lockedBuffer{}, exited: make(chan error, 1)}
-	s.write(t, "orders.yaml", string(orders.OpenAPI))
+	s.writeOrders(t)
 	s.write(t, "drawbridge.yaml", config)
 	s.start(t)
 	t.Cleanup(func() { s.stop(t) })
 	return s
+}
+
+func (s *served) writeOrders(t *testing.T) {
+	t.Helper()
+	s.write(t, "orders.yaml", string(orders.OpenAPI))
 }
 
 func (s *served) write(t *testing.T, name, text string) {
