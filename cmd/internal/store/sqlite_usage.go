@@ -2,11 +2,8 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
-
-	"github.com/drawbridge-mcp/drawbridge/proxy"
 )
 
 func (s *sqlite) Sweep(ctx context.Context, now time.Time) error {
@@ -35,60 +32,6 @@ func (s *sqlite) sweep(ctx context.Context, now time.Time) (more bool, err error
 		more = more || n == sweepRows
 	}
 	return more, nil
-}
-
-const insertUsage = `INSERT INTO usage (id, request_id, time, subscription, product, caller, client_id, surface, endpoint,
-	server, tool, model, upstream_model, backend, attempts, status, outcome, code, stream, cache, usage_source,
-	tokens_in, tokens_cached, tokens_cache_write, tokens_out, tokens_reasoning,
-	cost_micro, saved_micro, currency, price_version, duration_ms, first_byte_ms, upstream_ms)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-	ON CONFLICT (id) DO NOTHING`
-
-func (s *sqlite) writeUsage(ctx context.Context, rows []proxy.Record) error {
-	return s.change(ctx, func(tx *sql.Tx) error {
-		insert, err := tx.PrepareContext(ctx, insertUsage)
-		if err != nil {
-			return err
-		}
-		defer insert.Close()
-		// The transaction ends with ctx; that each statement could be stopped too would cost a goroutine a row. Statements of
-		// several rows are no way: the driver's work grows with the square of the arguments.
-		ctx = context.WithoutCancel(ctx)
-		var args []any
-		for i := range rows {
-			args = appendUsage(args[:0], &rows[i])
-			if _, err := insert.ExecContext(ctx, args...); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// appendUsage appends the values of a row, in the order of insertUsage.
-func appendUsage(args []any, r *proxy.Record) []any {
-	tokens := func(n int) any {
-		if !hasTokens(r) {
-			return nil
-		}
-		return n
-	}
-	known := func(d time.Duration) any {
-		if d == 0 {
-			return nil
-		}
-		return d.Milliseconds()
-	}
-	source, u := r.Usage.Source, r.Usage
-	if source == "" {
-		source = proxy.UsageNone
-	}
-	return append(args,
-		r.ID, r.RequestID, ms(r.Time), r.Subscription, r.Product, r.Caller, r.ClientID, string(r.Surface), r.Endpoint,
-		r.Server, r.Tool, r.Model, r.UpstreamModel, r.Backend, r.Attempts, r.Status, string(r.Ending), r.Code, r.Stream, r.Cache, string(source),
-		tokens(u.Input), tokens(u.Cached), tokens(u.CacheWrite), tokens(u.Output), tokens(u.Reasoning),
-		r.CostMicro, r.SavedMicro, r.Currency, r.PriceVersion, r.Duration.Milliseconds(), known(r.FirstByte), known(r.Upstream),
-	)
 }
 
 func (s *sqlite) usage(ctx context.Context, from, to time.Time) ([]UsageSum, error) {
