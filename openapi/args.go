@@ -22,6 +22,7 @@ type arg struct {
 	file     fileKind
 	rest     bool  // additional_properties (A12)
 	renamed  bool  // values hold names that are mapped back (A3)
+	texted   bool  // profile gemini: texts stand for values of enums
 	secret   bool  // the value is not repeated in texts
 	kinds    types // JSON types that the schema accepts; 0: any
 	lists    types // those of the items, when it accepts lists

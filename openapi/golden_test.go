@@ -38,7 +38,7 @@ func TestDocumentsBecomeTools(t *testing.T) {
 				if strings.HasSuffix(f.Name, ".out") {
 					continue
 				}
-				got := goldenOf(t, f)
+				got := goldenOf(t, f, Options{Profile: profileOf(name)})
 				out.Files = append(out.Files, f, txtar.File{Name: f.Name + ".out", Data: got})
 				if !*update && !bytes.Equal(got, want[f.Name+".out"]) {
 					t.Errorf("%s:\n got\n%s\nwant\n%s", f.Name, got, want[f.Name+".out"])
@@ -53,15 +53,23 @@ func TestDocumentsBecomeTools(t *testing.T) {
 	}
 }
 
+// profileOf reads the profile from the name of an archive: profile-rich.txtar.
+func profileOf(archive string) Profile {
+	if p, ok := strings.CutPrefix(strings.TrimSuffix(filepath.Base(archive), ".txtar"), "profile-"); ok {
+		return Profile(p)
+	}
+	return Universal
+}
+
 // goldenOf is what a reader of the golden files wants to know of an import.
-func goldenOf(t *testing.T, f txtar.File) []byte {
+func goldenOf(t *testing.T, f txtar.File, o Options) []byte {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, f.Name)
 	if err := os.WriteFile(path, f.Data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d, err := Import(t.Context(), Source{Location: path}, Options{})
+	d, err := Import(t.Context(), Source{Location: path}, o)
 	var b bytes.Buffer
 	if err != nil {
 		fmt.Fprintf(&b, "error: %s\n", strings.ReplaceAll(err.Error(), dir+"/", ""))
@@ -75,7 +83,7 @@ func goldenOf(t *testing.T, f txtar.File) []byte {
 		if tool.OutputSchema != nil {
 			fmt.Fprintf(&b, "  out %s\n", tool.OutputSchema)
 		}
-		for _, fault := range unclean(tool.InputSchema, true, true) {
+		for _, fault := range uncleanFor(o.Profile, tool.InputSchema, true, true) {
 			t.Errorf("%s: %s: %s", f.Name, tool.Name, fault)
 		}
 	}

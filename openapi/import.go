@@ -43,8 +43,12 @@ func Import(ctx context.Context, src Source, o Options) (d *Document, err error)
 	o.Limits = o.Limits.orDefaults()
 	ctx, cancel := context.WithTimeout(ctx, o.Limits.Time)
 	defer cancel()
-	if o.Profile != "" && o.Profile != Universal {
-		return nil, fmt.Errorf("profile %q is not available yet; use universal", o.Profile)
+	switch o.Profile {
+	case "":
+		o.Profile = Universal
+	case Universal, Rich, Gemini:
+	default:
+		return nil, fmt.Errorf("profile %q: want universal, rich or gemini", o.Profile)
 	}
 	im := newImporter(ctx, src, o)
 	f, err := im.lib.loadRoot()

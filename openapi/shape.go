@@ -27,6 +27,7 @@ type shape struct {
 	addl     *shape
 	items    *shape
 	anyOf    []*shape
+	rich     *richParts // nil: nothing that only profile rich says
 
 	depth int
 	keep  bool // a file argument and the like: never shortened
@@ -43,14 +44,26 @@ func (s *shape) sortProps() {
 	s.required = unique(s.required)
 }
 
+// style is how shapes are written: nulls of answers as type lists (O3), and the words of the profile (§6.2).
+type style struct {
+	output  bool
+	profile Profile
+}
+
 // shapeWriter writes shapes as compact JSON.
 type shapeWriter struct {
+	style
 	b       []byte
-	output  bool // nulls as type lists (O3); else as anyOf (S7)
 	started bool
+	more    []rawMember // of the object being written, by key: what profile rich adds
 }
 
 func (w *shapeWriter) key(name string) {
+	for len(w.more) > 0 && w.more[0].key < name {
+		m := w.more[0]
+		w.more = w.more[1:]
+		w.raw(m.key, m.json)
+	}
 	if w.started {
 		w.b = append(w.b, ',')
 	}
@@ -102,22 +115,28 @@ func (w *shapeWriter) nested(name string, s *shape) {
 }
 
 func (w *shapeWriter) shape(s *shape) {
-	if s.null && !w.output && s.typ != "" {
+	switch {
+	case w.profile == Gemini:
+		w.gemini(s)
+		return
+	case s.null && !w.typeLists() && s.typ != "":
 		w.nullable(s)
 		return
 	}
 	w.b = append(w.b, '{')
 	w.started = false
+	above := w.more
+	w.more = s.rich.members(s, w.style)
 	if s.closed {
 		w.raw("additionalProperties", "false")
 	} else {
 		w.nested("additionalProperties", s.addl)
 	}
-	w.members(s)
+	w.members("anyOf", s.anyOf, s.null)
 	w.text("contentEncoding", s.encoding)
 	w.raw("default", s.def)
 	w.text("description", s.desc)
-	w.texts("enum", s.enum, false)
+	w.texts("enum", w.nullEnum(s), false)
 	w.text("format", s.format)
 	w.nested("items", s.items)
 	w.raw("maxItems", s.maxItems)
@@ -132,7 +151,7 @@ func (w *shapeWriter) shape(s *shape) {
 	w.text("pattern", s.pattern)
 	w.properties(s)
 	w.texts("required", s.required, true)
-	if s.null && w.output && s.typ != "" {
+	if s.null && w.typeLists() && s.typ != "" {
 		w.raw("type", `["`+s.typ+`","null"]`)
 	} else {
 		w.text("type", s.typ)
@@ -140,24 +159,50 @@ func (w *shapeWriter) shape(s *shape) {
 	if s.unique {
 		w.raw("uniqueItems", "true")
 	}
+	w.rest()
+	w.more = above
 	w.b = append(w.b, '}')
 	w.started = true
 }
 
-// members writes anyOf, with null as one of them where the union allows it.
-func (w *shapeWriter) members(s *shape) {
-	if len(s.anyOf) == 0 {
+// rest writes the members that come after all others.
+func (w *shapeWriter) rest() {
+	for len(w.more) > 0 {
+		m := w.more[0]
+		w.more = w.more[1:]
+		w.raw(m.key, m.json)
+	}
+}
+
+// typeLists says whether null is written as one type of several.
+func (w *shapeWriter) typeLists() bool { return w.output || w.profile == Rich }
+
+// nullEnum adds null to an enum whose type allows it.
+func (w *shapeWriter) nullEnum(s *shape) []string {
+	if s.null && len(s.enum) > 0 && w.typeLists() && s.typ != "" {
+		return append(s.enum[:len(s.enum):len(s.enum)], "null")
+	}
+	return s.enum
+}
+
+// members writes a union, with null as one of its members where it is allowed.
+func (w *shapeWriter) members(key string, members []*shape, null bool) {
+	if len(members) == 0 {
 		return
 	}
-	w.key("anyOf")
+	w.key(key)
+	w.list(members, null)
+}
+
+func (w *shapeWriter) list(members []*shape, null bool) {
 	w.b = append(w.b, '[')
-	for i, m := range s.anyOf {
+	for i, m := range members {
 		if i > 0 {
 			w.b = append(w.b, ',')
 		}
 		w.shape(m)
 	}
-	if s.null {
+	if null {
 		w.b = append(w.b, `,{"type":"null"}`...)
 	}
 	w.b = append(w.b, ']')
@@ -184,6 +229,10 @@ func (w *shapeWriter) properties(s *shape) {
 		return
 	}
 	w.key("properties")
+	w.object(s)
+}
+
+func (w *shapeWriter) object(s *shape) {
 	w.b = append(w.b, '{')
 	for i, p := range s.props {
 		if i > 0 {
@@ -197,8 +246,8 @@ func (w *shapeWriter) properties(s *shape) {
 	w.started = true
 }
 
-func (s *shape) json(output bool) []byte {
-	w := shapeWriter{output: output}
+func (s *shape) json(as style) []byte {
+	w := shapeWriter{style: as}
 	w.shape(s)
 	return w.b
 }
@@ -218,6 +267,9 @@ func (s *shape) each(visit func(*shape)) {
 	if s.addl != nil {
 		s.addl.each(visit)
 	}
+	if s.rich != nil {
+		s.rich.each(visit)
+	}
 }
 
 // uniteEqual removes variants that say the same as an earlier one (S5).
@@ -228,7 +280,7 @@ func (s *shape) uniteEqual() {
 	seen := make(map[string]bool, len(s.anyOf))
 	kept := s.anyOf[:0:0]
 	for _, m := range s.anyOf {
-		if text := string(m.json(false)); !seen[text] {
+		if text := string(m.json(style{})); !seen[text] {
 			seen[text] = true
 			kept = append(kept, m)
 		}

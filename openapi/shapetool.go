@@ -14,7 +14,7 @@ const (
 
 // shapeTool writes the schemas of a tool and keeps it under its budgets (§6.3, §6.4).
 func (im *importer) shapeTool(t *Tool, body *bodyPlan, output *schema) error {
-	tr := &translator{merge: im.merge, plain: im.plain, keepNull: body.keepNull, maxNodes: maxShapeNodes, maxBytes: 2 * hardToolBytes}
+	tr := &translator{merge: im.merge, plain: im.plain, profile: im.options.Profile, keepNull: body.keepNull, maxNodes: maxShapeNodes, maxBytes: 2 * hardToolBytes}
 	root := &shape{typ: "object", closed: true}
 	args := slices.Clone(t.plan.args)
 	slices.SortFunc(args, func(a, b *arg) int { return strings.Compare(a.name, b.name) })
@@ -26,6 +26,9 @@ func (im *importer) shapeTool(t *Tool, body *bodyPlan, output *schema) error {
 		}
 	}
 	tr.run()
+	if defs := tr.definitions(); len(defs) > 0 {
+		root.rich = &richParts{defs: defs}
+	}
 	root.each((*shape).uniteEqual)
 	for _, a := range t.plan.args {
 		if a.in == "body" && !body.flat {
@@ -87,10 +90,10 @@ func (im *importer) describeArg(a *arg, s *shape) {
 	if a.orig != "" && a.orig != a.name {
 		more = append(more, fmt.Sprintf("Sent as %q.", visibleName(a.orig)))
 	}
-	if f := flat.format; f != "" && s.format == "" && f != "binary" && f != "byte" && f != "int32" && f != "password" && len(f) <= 40 {
+	if f := flat.format; f != "" && (s.format == "" || im.options.Profile == Gemini && s.format != "date-time") && f != "binary" && f != "byte" && f != "int32" && f != "password" && len(f) <= 40 {
 		more = append(more, "Format: "+visibleName(f)+".")
 	}
-	if len(s.enum) == 0 && s.def == "" {
+	if len(s.target().enum) == 0 && s.def == "" {
 		if e := im.exampleOf(a, flat); e != "" {
 			more = append(more, "Example: "+e+".")
 		}
@@ -142,7 +145,8 @@ func toolBytes(t *Tool, input, output []byte) int {
 
 // fit shortens a tool until it is small enough (§6.4); the names of arguments are never dropped.
 func (im *importer) fit(t *Tool, root *shape, output []byte) error {
-	input := root.json(false)
+	as := style{profile: im.options.Profile}
+	input := root.json(as)
 	limit := maxToolBytes - 16 // room for the hash of N4
 	fits := func() bool { return toolBytes(t, input, output) <= limit }
 	steps := []func(){
@@ -169,7 +173,7 @@ func (im *importer) fit(t *Tool, root *shape, output []byte) error {
 			continue
 		}
 		steps[i]()
-		input = root.json(false)
+		input = root.json(as)
 		if i == len(steps)-1 {
 			im.warn.at(t.Method+" "+t.Path, "schema: the arguments' names alone exceed 32KiB")
 		}
@@ -188,7 +192,7 @@ func (s *shape) cutTexts(from, limit int) {
 		if s.depth < from || s.desc == "" || s.keep {
 			return
 		}
-		if s.typ == "" && len(s.anyOf) == 0 { // "any JSON value" stays: such a schema has nothing else
+		if s.typ == "" && len(s.variants()) == 0 && !s.refers() { // "any JSON value" stays: such a schema has nothing else
 			s.desc = "any JSON value"
 			return
 		}
@@ -211,13 +215,13 @@ func (s *shape) cutEnums() {
 // cutDepth replaces objects at a depth by ones without properties.
 func (s *shape) cutDepth(depth int) {
 	s.each(func(s *shape) {
-		if s.depth < depth || s.keep {
+		if s.depth < depth || s.keep || s.refers() {
 			return
 		}
 		switch {
 		case s.typ == "object" && (len(s.props) > 0 || s.addl != nil):
 			*s = shape{typ: "object", desc: joinShort(s.desc), depth: s.depth, null: s.null}
-		case len(s.anyOf) > 0:
+		case len(s.variants()) > 0:
 			*s = shape{typ: s.onlyObjects(), desc: joinShort(s.desc), depth: s.depth}
 		}
 	})
@@ -225,8 +229,8 @@ func (s *shape) cutDepth(depth int) {
 
 // onlyObjects is "object" when every variant is one, else "": what is cut may not refuse what was allowed.
 func (s *shape) onlyObjects() string {
-	for _, m := range s.anyOf {
-		if m.typ != "object" || m.null {
+	for _, m := range s.variants() {
+		if m = m.target(); m.typ != "object" || m.null {
 			return ""
 		}
 	}
@@ -304,18 +308,19 @@ func (im *importer) makeOutput(s *schema) *outputShape {
 	if root.anyOf != nil {
 		return nil
 	}
-	b := root.json(true)
+	as := style{output: true, profile: im.options.Profile}
+	b := root.json(as)
 	if len(b) > maxOutputBytes {
 		root.cutTexts(1, 80)
-		b = root.json(true)
+		b = root.json(as)
 	}
 	if len(b) > maxOutputBytes {
 		root.cutTexts(1, 0)
-		b = root.json(true)
+		b = root.json(as)
 	}
 	for depth := min(maxShapeDepth, root.maxDepth()); len(b) > maxOutputBytes && depth >= 1; depth-- {
 		root.cutDepth(depth)
-		b = root.json(true)
+		b = root.json(as)
 	}
 	if len(b) > maxOutputBytes {
 		return nil

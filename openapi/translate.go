@@ -21,12 +21,16 @@ type translator struct {
 	merge    *merger
 	plain    func(string) string // texts, reduced (D2)
 	output   bool
+	profile  Profile
 	keepNull bool // merge patch: null means "remove" (S7)
 	nodes    int
 	bytes    int
 	maxNodes int
 	maxBytes int
 	queue    []step
+	defs     map[defKey]*definition // of profile rich
+	refs     []*shape               // shapes that refer to one, in the order they were met
+	joined   map[[2]*schema]*schema // variants with what stands beside their union
 }
 
 // step is a schema that waits to be translated into the place given.
@@ -37,6 +41,7 @@ type step struct {
 	seen     *seen
 	param    bool // a parameter: what has no type is a string (S8, S9)
 	optional bool // an optional property: null is not said
+	whole    bool // what a definition says: written here, not referred to
 }
 
 // seen is the path of schemas above a step; a schema met again on its own path is cut (S2).
@@ -75,6 +80,10 @@ func (t *translator) run() {
 }
 
 func (t *translator) one(p step) {
+	if t.rich() {
+		t.oneRich(p)
+		return
+	}
 	s := t.merge.flat(p.from)
 	kind := t.onlyType(s)
 	switch {
@@ -153,7 +162,7 @@ func (t *translator) setNull(p step, s *schema) {
 	switch {
 	case t.output:
 		p.into.null = p.depth > 0
-	case t.keepNull && !p.param, s.types.has(tNull) && !p.optional:
+	case t.keepNull && !p.param, s.types.has(tNull) && (!p.optional || t.saysNull()):
 		p.into.null = true
 	}
 }
@@ -178,6 +187,9 @@ func (t *translator) typed(p step, s *schema, kinds types) {
 	t.enumeration(p, s)
 	if !t.output {
 		t.bounds(into, s, kinds)
+		if t.rich() {
+			t.richBounds(into, s, kinds)
+		}
 		if s.def != "" && validLiteral(s.def, kinds, into.enum) {
 			into.def = s.def
 		}
@@ -309,6 +321,9 @@ func (t *translator) object(p step, s *schema) {
 	into.sortProps()
 	if s.addl != nil && !s.addl.never {
 		into.addl = t.child(p, s.addl, false)
+	}
+	if t.rich() {
+		t.richObject(into, s)
 	}
 }
 

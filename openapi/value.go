@@ -165,10 +165,15 @@ func coerce(a *arg, v any) any {
 	if a.file != noFile {
 		return coerceFile(a, v)
 	}
+	if a.kinds != 0 {
+		v = coerceTo(a.kinds, v)
+	}
+	if a.texted {
+		v = enumsBack(a.schema, v, 0)
+	}
 	if a.kinds == 0 {
 		return v
 	}
-	v = coerceTo(a.kinds, v)
 	if list, ok := v.([]any); ok && a.lists != 0 {
 		for i, item := range list {
 			list[i] = coerceTo(a.lists, item)

@@ -9,7 +9,7 @@ import (
 // schema is to be read without them.
 func (t *translator) variants(p step, s *schema) bool {
 	members, null, open := t.members(s)
-	if null && (!p.optional || t.output) || t.keepNull && !p.param {
+	if null && (!p.optional || t.output || t.saysNull()) || t.keepNull && !p.param {
 		p.into.null = !t.output || p.depth > 0
 	}
 	if open || len(members) == 0 {
@@ -23,6 +23,10 @@ func (t *translator) variants(p step, s *schema) bool {
 		p.into.typ = "string"
 		p.into.enum = enum
 		t.enumeration(p, &schema{enum: enum})
+		return true
+	}
+	if t.rich() {
+		t.richVariants(p, s, members)
 		return true
 	}
 	null = p.into.null

@@ -29,7 +29,7 @@ type APIConfig struct {
 	// Bounds of what a tool sends.
 	Requests openapi.RequestsConfig `yaml:"requests"`
 	// Which JSON Schema subset tools advertise: universal for every known client, rich, or gemini.
-	Profile string `yaml:"profile" default:"universal" enum:"universal,rich,gemini" unavailable:"rich,gemini"`
+	Profile string `yaml:"profile" default:"universal" enum:"universal,rich,gemini"`
 	// Hosts and directories that references in the document may lead to.
 	References []string `yaml:"references"`
 	// Values of variables in the document's server addresses.
@@ -89,11 +89,11 @@ type FromConfig struct {
 	// Name of an API.
 	API string `yaml:"api"`
 	// Name of the backend whose url is an MCP endpoint.
-	Upstream string `yaml:"upstream" available:"false"`
+	Upstream string `yaml:"upstream"`
 	// Prefix in a combined server.
 	As string `yaml:"as" available:"false"`
-	// Protocol of an upstream.
-	Era string `yaml:"era" default:"auto" available:"false"`
+	// Revisions of the protocol that an upstream speaks: auto asks it, modern is 2026-07-28, legacy everything before.
+	Era string `yaml:"era" default:"auto" enum:"auto,modern,legacy,sse" unavailable:"sse"`
 	// How long a call may wait for a person's answer.
 	Park time.Duration `yaml:"park" available:"false"`
 }
