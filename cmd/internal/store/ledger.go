@@ -26,10 +26,13 @@ type ledger struct {
 	every time.Duration
 	log   *slog.Logger
 
-	mu     sync.Mutex
-	room   *sync.Cond     // there is room in rows, or closed
-	rows   []proxy.Record // not yet written
-	closed bool
+	mu      sync.Mutex
+	room    *sync.Cond       // there is room for rows, or closed
+	batches [][]proxy.Record // not yet written, oldest first; each at most ledgerBatch rows
+	rows    int              // in all batches
+	taken   bool             // the first batch is being written: it takes no more rows
+	spare   []proxy.Record   // an empty batch to use again: growing one for every burst costs more than a row
+	closed  bool
 
 	writing sync.Mutex    // held by whoever writes: the order of rows stays
 	wake    chan struct{} // rows are there, or closed; capacity 1
@@ -46,15 +49,22 @@ func newLedger(to backend, cfg Config) *ledger {
 func (l *ledger) record(r proxy.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.rows) >= ledgerBuffer && !l.closed {
+	for l.rows >= ledgerBuffer && !l.closed {
 		l.room.Wait()
 	}
 	if l.closed { // calls end before the store does: this is a fault of ours, and it must not be silent
 		l.log.Error("ledger row after close is lost", "id", r.ID, "request_id", r.RequestID)
 		return
 	}
-	l.rows = append(l.rows, r)
-	if len(l.rows) == 1 || len(l.rows) == ledgerBatch {
+	last := len(l.batches) - 1
+	if last < 0 || last == 0 && l.taken || len(l.batches[last]) == ledgerBatch {
+		l.batches = append(l.batches, l.spare)
+		l.spare = nil
+		last++
+	}
+	l.batches[last] = append(l.batches[last], r)
+	l.rows++
+	if l.rows == 1 || l.rows == ledgerBatch {
 		l.nudge()
 	}
 }
@@ -100,7 +110,7 @@ func (l *ledger) run() {
 // gather waits until more rows may have come: the flush time, a full batch or the end.
 func (l *ledger) gather() {
 	l.mu.Lock()
-	ready := l.closed || len(l.rows) >= ledgerBatch
+	ready := l.closed || l.rows >= ledgerBatch
 	l.mu.Unlock()
 	if !ready {
 		l.pause(l.every)
@@ -127,22 +137,38 @@ func (l *ledger) flush(ctx context.Context) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	for {
-		l.mu.Lock()
-		batch := l.rows[:min(len(l.rows), ledgerBatch)]
-		l.mu.Unlock()
+		batch := l.take()
 		if len(batch) == 0 {
 			return nil
 		}
 		if err := l.write(ctx, batch); err != nil {
 			return fmt.Errorf("write ledger: %w", err)
 		}
-		l.mu.Lock()
-		if l.rows = l.rows[len(batch):]; len(l.rows) == 0 {
-			l.rows = nil // gives the memory of a burst back
-		}
-		l.mu.Unlock()
+		l.written(batch)
 		l.room.Broadcast()
 	}
+}
+
+// take returns the oldest batch, which stays where it is until it is written.
+func (l *ledger) take() []proxy.Record {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.batches) == 0 {
+		return nil
+	}
+	l.taken = true
+	return l.batches[0]
+}
+
+// written drops the oldest batch. One is kept empty; the memory of a burst is given back.
+func (l *ledger) written(batch []proxy.Record) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.batches = l.batches[1:]
+	l.rows -= len(batch)
+	l.taken = false
+	clear(batch)
+	l.spare = batch[:0]
 }
 
 func (l *ledger) write(ctx context.Context, batch []proxy.Record) error {
@@ -167,5 +193,5 @@ func (l *ledger) close() error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return errors.Join(err, fmt.Errorf("%d ledger rows are lost", len(l.rows)))
+	return errors.Join(err, fmt.Errorf("%d ledger rows are lost", l.rows))
 }
