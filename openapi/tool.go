@@ -3,6 +3,7 @@ package openapi
 import (
 	"encoding/json"
 	"net/url"
+	"sync"
 )
 
 // Document is what Import made of a document. It is immutable once returned, and safe for concurrent use.
@@ -23,6 +24,9 @@ type Document struct {
 
 	serverName string
 	panics     []string
+
+	indexed sync.Once
+	index   *Index
 }
 
 // Tool is one operation, ready to be offered and called.
@@ -85,4 +89,10 @@ func (d *Document) Tool(name string) *Tool {
 		}
 	}
 	return nil
+}
+
+// Index is the document's tools as a search finds them, built when it is first asked for.
+func (d *Document) Index() *Index {
+	d.indexed.Do(func() { d.index = NewIndex(d.Tools) })
+	return d.index
 }
