@@ -219,3 +219,23 @@ func BenchmarkParse(b *testing.B) {
 		})
 	}
 }
+
+func TestCanonicalDoesNotDependOnHowATextIsSpelt(t *testing.T) { // CA-6
+	for _, pair := range [][2]string{
+		{`a<b>&c`, `a\u003cb\u003e\u0026c`}, {`plain text`, `plain \u0074ext`}, {`a/b`, `a\/b`}, {`ends  `, `ends`}, {`e\u0301`, `é`}, {`tab\t`, `tab`},
+	} {
+		a := mustParse(t, `{"model":"m","messages":[{"role":"user","content":"`+pair[0]+`"}]}`).Canonical()
+		b := mustParse(t, `{"model":"m","messages":[{"content":"`+pair[1]+`","role":"user"}]}`).Canonical()
+		if a != b {
+			t.Errorf("%q is %s and %q is %s", pair[0], a, pair[1], b)
+		}
+	}
+}
+
+func BenchmarkCanonical(b *testing.B) { // PF-3
+	v := mustParse(b, `{"model":"gpt-4o","messages":[{"role":"system","content":"You are a helpful assistant."},{"role":"user","content":"Say hello to the whole team, please."}],"temperature":0.2,"max_tokens":64}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = v.Canonical()
+	}
+}

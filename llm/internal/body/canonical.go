@@ -41,7 +41,8 @@ type member struct {
 // The errors of jsonscan cannot happen below: Parse has read the same bytes.
 
 func (c *canonical) object(data []byte, body bool) {
-	var members []member
+	var few [12]member
+	members := few[:0]
 	_ = jsonscan.Members(data, func(key, value []byte) error {
 		if !body || !silent(string(key)) {
 			members = append(members, member{string(key), value})
@@ -54,7 +55,7 @@ func (c *canonical) object(data []byte, body bool) {
 		if i > 0 {
 			c.out = append(c.out, ',')
 		}
-		c.out = append(append(c.out, quote(m.key)...), ':')
+		c.out = append(appendQuoted(c.out, m.key), ':')
 		if body {
 			c.text = m.key == "messages" || m.key == "input" || m.key == "prompt"
 		}
@@ -80,12 +81,44 @@ func (c *canonical) value(raw []byte) {
 		})
 		c.out = append(c.out, ']')
 	case '"':
-		text := jsonscan.AppendText(nil, raw)
-		if c.text {
-			text = bytes.TrimRight(norm.NFC.Bytes(text), " \t\r\n")
-		}
-		c.out = append(c.out, quote(string(text))...)
+		c.string(raw)
 	default:
 		c.out = append(c.out, raw...)
 	}
+}
+
+func (c *canonical) string(raw []byte) {
+	text := raw[1 : len(raw)-1]
+	if simple(text) { // then it is also its own NFC
+		if c.text {
+			text = bytes.TrimRight(text, " ")
+		}
+		c.out = append(append(append(c.out, '"'), text...), '"')
+		return
+	}
+	text = jsonscan.AppendText(nil, raw)
+	if c.text {
+		text = bytes.TrimRight(norm.NFC.Bytes(text), " \t\r\n")
+	}
+	c.out = appendQuoted(c.out, text)
+}
+
+// appendQuoted appends what quote returns.
+func appendQuoted[T string | []byte](out []byte, text T) []byte {
+	if simple(text) {
+		return append(append(append(out, '"'), text...), '"')
+	}
+	return append(out, quote(string(text))...)
+}
+
+// simple reports whether a text is written in JSON as it is, by us and by encoding/json: printable ASCII without quotes,
+// backslashes and what pages could take for a tag.
+func simple[T string | []byte](text T) bool {
+	for i := range len(text) {
+		switch b := text[i]; {
+		case b < ' ', b >= 0x7f, b == '"', b == '\\', b == '<', b == '>', b == '&':
+			return false
+		}
+	}
+	return true
 }
