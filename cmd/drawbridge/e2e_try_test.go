@@ -120,6 +120,7 @@ func TestBadInputIsToldPlainly(t *testing.T) {
 		t.Fatal(err)
 	}
 	write("broken.json", `{"openapi": "3.0.0", "paths": {`)
+	write("broken.yaml", "info: [\n")
 	write("none.json", `{"openapi": "3.0.0", "info": {"title": "T", "version": "1"}, "paths": {}}`)
 	write("other.json", `{"hello": "world"}`)
 	for _, c := range []struct {
@@ -128,8 +129,9 @@ func TestBadInputIsToldPlainly(t *testing.T) {
 		code int
 		want string
 	}{
-		{"no such document", []string{"try", "missing.yaml", "--listen", "127.0.0.1:0"}, 1, "missing.yaml"},
-		{"broken document", []string{"try", "broken.json", "--listen", "127.0.0.1:0"}, 1, "broken.json"},
+		{"no such document", []string{"try", "missing.yaml", "--listen", "127.0.0.1:0"}, 1, "missing.yaml: no such file"},
+		{"broken document", []string{"try", "broken.json", "--listen", "127.0.0.1:0"}, 1, "broken.json:1:32: not JSON"},
+		{"broken YAML", []string{"try", "broken.yaml", "--listen", "127.0.0.1:0"}, 1, "broken.yaml:2:1: not YAML: "},
 		{"document without operations", []string{"try", "none.json", "--listen", "127.0.0.1:0"}, 1, "none.json"},
 		{"not an OpenAPI document", []string{"try", "other.json", "--listen", "127.0.0.1:0"}, 1, "not an OpenAPI document"},
 		{"try off loopback", []string{"try", "--listen", "0.0.0.0:8080"}, 2, "loopback"},

@@ -127,7 +127,7 @@ func (t *trial) addAPI(ctx context.Context, cfg *Config, pieces *local) error {
 	var err error
 	if t.spec != "" {
 		if src, err = specSource(ctx, t.p.in, t.spec); err != nil {
-			return failed("%s: %w", t.spec, err)
+			return failed("%s: %w", shown(t.spec), err)
 		}
 	} else if backend == "" {
 		if backend, err = serveOrders(ctx); err != nil {
@@ -145,7 +145,7 @@ func (t *trial) addAPI(ctx context.Context, cfg *Config, pieces *local) error {
 	}
 	doc, err := openapi.Import(ctx, src, options)
 	if err != nil {
-		return failed("%s", located(t.spec, err))
+		return failed("%s", importFault(shown(src.Location), err))
 	}
 	if len(doc.Tools) == 0 {
 		return failed("%s: none of its %d operations could become a tool: %s", t.spec, doc.Operations, firstReason(doc))
@@ -171,14 +171,6 @@ func firstReason(doc *openapi.Document) string {
 		return "it has no operations"
 	}
 	return doc.Skipped[0].Reason
-}
-
-// located names the document in an error that does not.
-func located(spec string, err error) string {
-	if spec == "" || strings.HasPrefix(err.Error(), spec) {
-		return oneLine(err)
-	}
-	return spec + ": " + oneLine(err)
 }
 
 // serveOrders runs the bundled API on a loopback port of its own, as a REST API somewhere else would be.
