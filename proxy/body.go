@@ -25,11 +25,12 @@ func (t *try) Read(p []byte) (int, error) {
 }
 
 func (t *try) read(p []byte) (int, error) {
-	if t.stream {
+	watched := t.stream && !t.run.call.Listen
+	if watched {
 		t.watchSilence()
 	}
 	n, err := t.resp.Body.Read(p)
-	if t.stream {
+	if watched {
 		t.idle.Stop()
 	}
 	if err == nil || err == io.EOF { //nolint:errorlint // readers return io.EOF itself

@@ -33,6 +33,9 @@ type Call struct {
 
 	Model  string // the name callers ask for; "" for tools
 	Stream bool   // the caller wants a stream
+	// Listen says that the answer may be silent for as long as its caller stays: neither silence nor the whole time ends
+	// it (mcp.md E3). Whoever makes the call ends it by its context.
+	Listen bool
 
 	// Arguments are the tool's arguments as they came; nil for models.
 	Arguments json.RawMessage

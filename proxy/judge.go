@@ -19,6 +19,9 @@ func (t *try) judge() {
 	t.stream = isStream(t.resp.Header)
 	if t.stream {
 		t.timer.Reset(t.run.start.Add(t.road.total).Sub(now)) // from here silence counts, not the whole (TO-2, TO-3)
+		if t.run.call.Listen {
+			t.timer.Stop()
+		}
 		t.look()
 		if t.err != nil {
 			t.failed = t.err.Kind != Cancelled
