@@ -80,14 +80,14 @@ func (b *builder) compilePolicies(cfg *Config, pipeline *proxy.Pipeline) (*polic
 }
 
 // road is the pipeline as the faces see it: it puts a key's tool call under its product's policies too, since which
-// product a caller comes with is known only per call, and notes on the request's line how the call went.
+// product a caller comes with is known only per call (a relay's message without policies is none), and notes on the request's line how the call went.
 type road struct {
 	next     *proxy.Pipeline
 	policies *policySets
 }
 
 func (d *road) Do(ctx context.Context, call *proxy.Call) (*proxy.Answer, error) {
-	if product := call.Caller.Subscription.Product; product != "" && call.Surface == proxy.MCP {
+	if product := call.Caller.Subscription.Product; product != "" && call.Surface == proxy.MCP && call.Policies != nil {
 		call.Policies = d.policies.tool(call.Server, call.Tool, product)
 	}
 	line := identity.RequestFrom(ctx)

@@ -41,7 +41,10 @@ func (b *builder) buildServers(cfg *Config, apis map[string]*api, prev *snapshot
 	return errors.Join(faults...)
 }
 
-func (b *builder) buildServer(cfg *Config, sc ServerConfig, apis map[string]*api, prev *snapshot, s *snapshot) (*bridge.Server, error) {
+func (b *builder) buildServer(cfg *Config, sc ServerConfig, apis map[string]*api, prev *snapshot, s *snapshot) (mcpServer, error) {
+	if from := upstreamOf(&sc); from != nil {
+		return b.buildRelay(cfg, sc, from, s)
+	}
 	var tools []bridge.Tool
 	for _, from := range sc.From {
 		a := apis[from.API]
@@ -65,7 +68,7 @@ func (b *builder) buildServer(cfg *Config, sc ServerConfig, apis map[string]*api
 	}
 	var before *bridge.Server
 	if prev != nil {
-		before = prev.servers[sc.Name]
+		before, _ = prev.servers[sc.Name].(*bridge.Server)
 	}
 	return bridge.New(bridge.Config{
 		Name: sc.Name, Title: sc.Title, Version: sc.Version, Description: sc.Description, Instructions: sc.Instructions,
@@ -151,7 +154,7 @@ func resourcesOf(cfg *Config, s *snapshot) []oauth.Resource {
 	})
 }
 
-func serverResource(cfg *Config, sc ServerConfig, server *bridge.Server, documents map[string]*openapi.Document) oauth.Resource {
+func serverResource(cfg *Config, sc ServerConfig, server mcpServer, documents map[string]*openapi.Document) oauth.Resource {
 	res := oauth.Resource{
 		URI: resourceOf(cfg.PublicURL, sc.Name), Name: sc.Name, Title: sc.Title, Server: true, Public: sc.Visibility == "public",
 		Scope: "mcp:" + sc.Name, Documentation: sc.Documentation, Usable: usable(sc.Access.Roles),

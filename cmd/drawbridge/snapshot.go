@@ -11,7 +11,7 @@ import (
 
 	"github.com/drawbridge-mcp/drawbridge/cmd/internal/telemetry"
 	"github.com/drawbridge-mcp/drawbridge/llm"
-	"github.com/drawbridge-mcp/drawbridge/mcp/bridge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/relay"
 	"github.com/drawbridge-mcp/drawbridge/oauth"
 	"github.com/drawbridge-mcp/drawbridge/oauth/resource"
 	"github.com/drawbridge-mcp/drawbridge/openapi"
@@ -27,7 +27,7 @@ type snapshot struct {
 	cfg       *Config
 	pipeline  *proxy.Pipeline
 	documents map[string]*openapi.Document // by API
-	servers   map[string]*bridge.Server    // those that are served
+	servers   map[string]mcpServer         // those that are served
 	retired   map[string]bool
 	order     []string // names of served servers, as configured
 	models    *llm.Catalogue
@@ -42,17 +42,18 @@ type snapshot struct {
 
 // builder holds what outlives snapshots, and makes them.
 type builder struct {
-	ring     *secret.Keyring
-	state    *proxy.State
-	counters *policy.Counters
-	cache    *policy.Cache
-	recorder proxy.Recorder
-	metrics  *telemetry.Metrics
-	log      *slog.Logger
-	started  time.Time
-	instance string
-	stepUp   func(c *identity.Caller, server, scope string) string
-	fetched  remoteDocuments
+	ring      *secret.Keyring
+	state     *proxy.State
+	counters  *policy.Counters
+	cache     *policy.Cache
+	upstreams *relay.Memory
+	recorder  proxy.Recorder
+	metrics   *telemetry.Metrics
+	log       *slog.Logger
+	started   time.Time
+	instance  string
+	stepUp    func(c *identity.Caller, server, scope string) string
+	fetched   remoteDocuments
 
 	// What `try` brings along: documents that are in memory already, and backends inside this process.
 	documents  map[string]*openapi.Document
@@ -61,7 +62,7 @@ type builder struct {
 
 // build makes the next snapshot. Everything that can fail happens here; prev is the one that serves now, or nil.
 func (b *builder) build(ctx context.Context, cfg *Config, pos *Positions, prev *snapshot) (*snapshot, error) {
-	s := &snapshot{cfg: cfg, documents: map[string]*openapi.Document{}, servers: map[string]*bridge.Server{}, retired: map[string]bool{}, strangers: map[string]http.RoundTripper{}}
+	s := &snapshot{cfg: cfg, documents: map[string]*openapi.Document{}, servers: map[string]mcpServer{}, retired: map[string]bool{}, strangers: map[string]http.RoundTripper{}}
 	apis, err := b.importAPIs(ctx, cfg, pos, s)
 	if err != nil {
 		return nil, err

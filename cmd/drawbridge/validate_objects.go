@@ -79,8 +79,15 @@ func (v *validator) servers() {
 			from := fmt.Sprintf("%s.from[%d]", at, j)
 			switch {
 			case v.pos.Faulty(from):
+			case f.API != "" && f.Upstream != "":
+				v.fault(from+".upstream", "stands beside api: a part is one of both")
+			case f.Upstream != "" && !slices.Contains(v.backendNames(), f.Upstream):
+				v.fault(from+".upstream", "%s", v.noSuch("backend", f.Upstream, v.backendNames()))
+			case f.Upstream != "":
+			case v.pos.Has(from + ".era"):
+				v.fault(from+".era", "belongs to an upstream")
 			case f.API == "":
-				v.fault(from+".api", "is required")
+				v.fault(from+".api", "is required, or upstream")
 			case !slices.Contains(apis, f.API):
 				v.fault(from+".api", "%s", v.noSuch("API", f.API, apis))
 			}

@@ -1,0 +1,76 @@
+package relay
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/proxy"
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
+)
+
+// Doer is the one road to backends; *proxy.Pipeline.
+type Doer interface {
+	Do(ctx context.Context, call *proxy.Call) (*proxy.Answer, error)
+}
+
+// Config is everything a relay needs to know of its server.
+type Config struct {
+	Name         string // mcp_servers[].name
+	Instructions string // in place of the upstream's; "": the upstream's own
+	Upstream     string // backend whose url is the MCP endpoint
+	Era          Era    // "": Auto
+
+	// Access reports whether a caller may use the server; when not, need names what is missing, for people. nil: everybody.
+	Access func(c *identity.Caller) (ok bool, need string)
+	// Match reports whether the caller is one of entries (role:…, group:…, user:…, or a bare role). nil: bare roles.
+	Match func(c *identity.Caller, entries []string) bool
+	// Tools are the conditions of single tools, by the upstream's name.
+	Tools map[string]Tool
+	// Challenge makes the WWW-Authenticate value of a 403 when a call needs a scope the token lacks (A2, oauth.md §8.3).
+	// nil: without resource_metadata.
+	Challenge func(c *identity.Caller, server, scope string) string
+	// Policies are those of a call of a tool; "" asks for those of every other request. nil: none.
+	Policies func(tool string) *proxy.Policies
+
+	Timeout time.Duration // of the backend, for texts only; 0: unknown
+	Limits  Limits
+	Memory  *Memory // what outlives snapshots; nil: one of its own
+	Doer    Doer
+	Version string           // of the gateway, told to upstreams that are asked for their era; "" means dev
+	Log     *slog.Logger     // nil: discarded
+	Now     func() time.Time // nil: time.Now
+}
+
+// Tool is a condition of one tool.
+type Tool struct {
+	Roles []string // who sees and calls it; empty: everybody who may use the server
+	Scope string   // needed to call it; ""
+}
+
+// Limits bound what is read of an upstream. Zero values mean the defaults of the contract.
+type Limits struct {
+	Body    int64 // of an answer that is looked into, and of one event; 0: 32 MiB
+	Depth   int   // of its JSON; 0: 64
+	Members int   // of its JSON; 0: 1,000,000
+}
+
+func (l Limits) orDefaults() Limits {
+	if l.Body <= 0 {
+		l.Body = 32 << 20
+	}
+	if l.Members <= 0 {
+		l.Members = 1_000_000
+	}
+	return l
+}
+
+// Era says which revisions an upstream speaks (mcp.md §16.1).
+type Era string
+
+const (
+	Auto   Era = "auto" // ask it
+	Modern Era = "modern"
+	Legacy Era = "legacy"
+	SSE    Era = "sse" // HTTP+SSE of 2024-11-05; refused
+)

@@ -1,0 +1,109 @@
+package relay
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp"
+	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
+)
+
+// known reports whether name can name a tool at all (J11).
+func (s *Server) known(name string) bool { return mcp.ValidToolName(name) }
+
+// cut leaves out of a tools/list what the caller may not see. Entries are cut out of the bytes; what stays is untouched.
+func (x *exchange) cut(m *strictjson.Message) ([]splice, error) {
+	list := m.Member(m.Result, "tools")
+	if !list.Present() {
+		return nil, nil // an error of the upstream
+	}
+	tools := m.Elements(list)
+	var kept []strictjson.Span
+	for _, t := range tools {
+		name, ok := m.Text(m.Member(t, "name"))
+		if !ok {
+			return nil, notMCP("a tool without a name")
+		}
+		if x.s.mayUse(x.r.Caller, name) {
+			kept = append(kept, t)
+		}
+	}
+	if len(kept) == len(tools) {
+		return nil, nil
+	}
+	var out []byte
+	for i, t := range kept {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, m.Bytes(t)...)
+	}
+	return []splice{{strictjson.Span{Start: tools[0].Start, End: tools[len(tools)-1].End}, out}}, nil
+}
+
+// instruct puts the configured instructions in place of the upstream's.
+func (x *exchange) instruct(m *strictjson.Message) ([]splice, error) {
+	if x.s.cfg.Instructions == "" || !m.IsObject(m.Result) {
+		return nil, nil
+	}
+	text, err := json.Marshal(x.s.cfg.Instructions)
+	if err != nil {
+		return nil, err
+	}
+	members := m.Members(m.Result)
+	for _, one := range members {
+		if one.Key == "instructions" {
+			return []splice{{one.Val, text}}, nil
+		}
+	}
+	text = append([]byte(`"instructions":`), text...)
+	if len(members) > 0 {
+		text = append([]byte{','}, text...)
+	}
+	end := m.Result.End - 1
+	return []splice{{strictjson.Span{Start: end, End: end}, text}}, nil
+}
+
+// initialize passes the handshake on and reads from the answer what the session needs: the revision that the upstream
+// chose (S11), and how it calls the session.
+func (x *exchange) initialize(ctx context.Context) (*edge.Passed, error) {
+	answer, err := x.send(ctx)
+	if err != nil {
+		return x.fault(err)
+	}
+	b := newBody(ctx, x, answer)
+	p, err := x.judge(answer, b)
+	if err != nil || p.Body == nil || p.Status != http.StatusOK {
+		if p == nil || p.Body == nil {
+			_ = b.Close()
+		}
+		return p, err
+	}
+	w, err := x.readAll(p)
+	if err != nil {
+		_ = b.Close()
+		return nil, err
+	}
+	if w.message.Result.Present() {
+		revision, ok := w.message.Text(w.message.Member(w.message.Result, "protocolVersion"))
+		if !ok || len(revision) > maxRevision {
+			_ = b.Close()
+			return nil, notMCP("no protocolVersion")
+		}
+		p.Revision, p.Session = revision, answer.Upstream.Get(sessionHeader)
+		if len(p.Session) > mcp.MaxUpstreamSession {
+			_ = b.Close()
+			return nil, notMCP("a session id of more than 512 bytes")
+		}
+	}
+	pieces, err := x.instruct(w.message)
+	if err != nil {
+		_ = b.Close()
+		return nil, err
+	}
+	return w.passed(p, pieces), nil
+}
+
+const maxRevision = 32
