@@ -200,7 +200,7 @@ func (t *try) fault(err error) *Error {
 	e := &Error{Type: "upstream_error", Backend: t.road.backend.Name, Attempts: t.run.attempts, Err: err}
 	cause := context.Cause(t.ctx)
 	switch {
-	case t.parent.Err() != nil && !errors.Is(t.parent.Err(), context.DeadlineExceeded):
+	case t.parent.Err() != nil && !errors.Is(context.Cause(t.parent), context.DeadlineExceeded):
 		e.Kind, e.Code, e.Msg = Cancelled, "client_gone", "The caller has gone."
 	case cause != nil:
 		e.Kind, e.Code, e.Msg = Timeout, "upstream_timeout", "The upstream did not answer in time. Try again later."

@@ -195,7 +195,7 @@ func (c *call) read(ctx context.Context, answer *proxy.Answer) (resultBody, erro
 // brokeOff is an answer that ended before it was read.
 func (c *call) brokeOff(ctx context.Context, answer *proxy.Answer, err error) (resultBody, error) {
 	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
+	case errors.Is(ctx.Err(), context.Canceled) && !errors.Is(context.Cause(ctx), context.DeadlineExceeded):
 		answer.Settle(proxy.Outcome{Ending: proxy.EndClientGone, Status: answer.Status})
 		return resultBody{}, ctx.Err()
 	case errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil || isTimeout(err):

@@ -16,42 +16,41 @@ var errCancelled = errors.New("cancelled by the client")
 // calls are the calls of legacy sessions in flight. Ids mean something only inside their session (E10).
 type calls struct {
 	mu   sync.Mutex
-	open map[string]map[string][]*inflight // by session, then id
+	open map[callKey]*inflight // the newest with this id
 }
 
-type inflight struct{ cancel context.CancelCauseFunc }
+type callKey struct{ session, id string }
 
-func (c *calls) init() { c.open = map[string]map[string][]*inflight{} }
+type inflight struct {
+	cancel context.CancelCauseFunc
+	older  *inflight // with the same id; clients should not have two
+}
 
-func (c *calls) add(session, id string, cancel context.CancelCauseFunc) *inflight {
+func (c *calls) init() { c.open = map[callKey]*inflight{} }
+
+func (c *calls) add(key callKey, cancel context.CancelCauseFunc) *inflight {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ids := c.open[session]
-	if ids == nil {
-		ids = map[string][]*inflight{}
-		c.open[session] = ids
-	}
-	f := &inflight{cancel}
-	ids[id] = append(ids[id], f)
+	f := &inflight{cancel, c.open[key]}
+	c.open[key] = f
 	return f
 }
 
-func (c *calls) remove(session, id string, f *inflight) {
+func (c *calls) remove(key callKey, f *inflight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ids := c.open[session]
-	left := ids[id][:0:0]
-	for _, other := range ids[id] {
-		if other != f {
-			left = append(left, other)
+	newest := c.open[key]
+	switch {
+	case newest == f && f.older == nil:
+		delete(c.open, key)
+	case newest == f:
+		c.open[key] = f.older
+	default:
+		for other := newest; other != nil; other = other.older {
+			if other.older == f {
+				other.older = f.older
+			}
 		}
-	}
-	if len(left) > 0 {
-		ids[id] = left
-		return
-	}
-	if delete(ids, id); len(ids) == 0 {
-		delete(c.open, session)
 	}
 }
 
@@ -59,18 +58,22 @@ func (c *calls) remove(session, id string, f *inflight) {
 func (c *calls) cancel(session, id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, f := range c.open[session][id] {
-		f.cancel(errCancelled)
-	}
+	c.open[callKey{session, id}].cancelAll()
 }
 
 func (c *calls) endSession(session string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, same := range c.open[session] {
-		for _, f := range same {
-			f.cancel(errCancelled)
+	for key, f := range c.open {
+		if key.session == session {
+			f.cancelAll()
 		}
+	}
+}
+
+func (f *inflight) cancelAll() {
+	for ; f != nil; f = f.older {
+		f.cancel(errCancelled)
 	}
 }
 
@@ -81,18 +84,18 @@ func (x *exchange) callContext() (ctx context.Context, end func()) {
 		ctx, cancel := context.WithTimeout(x.r.Context(), x.limits.StreamMax)
 		return ctx, cancel
 	}
-	deadline, stop := context.WithTimeout(context.WithoutCancel(x.r.Context()), x.limits.StreamMax)
-	ctx, cancel := context.WithCancelCause(deadline)
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(x.r.Context()))
+	late := time.AfterFunc(x.limits.StreamMax, func() { cancel(context.DeadlineExceeded) })
 	gone := context.AfterFunc(x.r.Context(), func() {
 		grace := time.AfterFunc(legacyGrace, func() { cancel(context.Canceled) })
 		context.AfterFunc(ctx, func() { grace.Stop() })
 	})
-	id := callID(x.message, x.message.ID)
-	f := x.calls.add(x.session, id, cancel)
+	key := callKey{x.session, callID(x.message, x.message.ID)}
+	f := x.calls.add(key, cancel)
 	return ctx, func() {
 		gone()
-		x.calls.remove(x.session, id, f)
+		x.calls.remove(key, f)
+		late.Stop()
 		cancel(nil)
-		stop()
 	}
 }
