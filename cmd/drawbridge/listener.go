@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -156,7 +157,7 @@ func (g *gateway) hosts(listener string) func() telemetry.Hosts {
 }
 
 // certificate reads the files of tls again when they changed, so that renewed ones need no restart.
-func certificate(cfg *Config, dir string) (*tls.Config, error) {
+func certificate(cfg *Config, dir string, log *slog.Logger) (*tls.Config, error) {
 	paths := [2]string{strings.TrimPrefix(cfg.TLS.Certificate.Source, "file:"), strings.TrimPrefix(cfg.TLS.Key.Source, "file:")}
 	first, err := tls.X509KeyPair([]byte(cfg.TLS.Certificate.Reveal()), []byte(cfg.TLS.Key.Reveal()))
 	if err != nil {
@@ -170,8 +171,11 @@ func certificate(cfg *Config, dir string) (*tls.Config, error) {
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			now := time.Now().Unix()
 			if last := checked.Load(); now-last > 10 && checked.CompareAndSwap(last, now) {
-				if next, err := tls.LoadX509KeyPair(pathFrom(dir, paths[0]), pathFrom(dir, paths[1])); err == nil {
+				next, err := tls.LoadX509KeyPair(pathFrom(dir, paths[0]), pathFrom(dir, paths[1]))
+				if err == nil {
 					current.Store(&next)
+				} else { // perhaps the key comes a moment later; a renewal that failed must be heard before the old one ends
+					log.Warn("tls: the files cannot be used; the certificate read before is still served", "error", err)
 				}
 			}
 			return current.Load(), nil

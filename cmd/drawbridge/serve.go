@@ -213,7 +213,7 @@ func (g *gateway) listen(ctx context.Context, cfg *Config) (err error) {
 	if cfg.TLS.Certificate.Source == "" {
 		return nil
 	}
-	t, err := certificate(cfg, filepath.Dir(g.config))
+	t, err := certificate(cfg, filepath.Dir(g.config), g.log)
 	if err != nil {
 		g.closeListeners()
 		return err

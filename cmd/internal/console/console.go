@@ -266,5 +266,8 @@ func (h *Handler) render(c echo.Context, t *template.Template, status int, v vie
 	head.Set("Referrer-Policy", "same-origin") // pages hold the sign-out form
 	head.Set("Cross-Origin-Opener-Policy", "same-origin")
 	head.Set("Cache-Control", "no-store")
+	if strings.HasPrefix(h.PublicURL, "https:") {
+		head.Set("Strict-Transport-Security", "max-age=31536000")
+	}
 	return c.HTMLBlob(status, b.Bytes())
 }

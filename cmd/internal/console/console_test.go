@@ -112,6 +112,17 @@ func TestPagesCarryTheirProtection(t *testing.T) { // operations.md G1, G3
 	}
 }
 
+// oauth.md §5.4: HTML pages keep browsers on https, once the gateway is there.
+func TestPagesOfAnHTTPSGatewayKeepBrowsersOnIt(t *testing.T) {
+	for public, want := range map[string]string{"https://gw.example.com": "max-age=31536000", "http://127.0.0.1:8080": ""} {
+		h, _ := house(user)
+		h.PublicURL = public
+		if got := ask(t, h, "GET", "/", nil).Header().Get("Strict-Transport-Security"); got != want {
+			t.Errorf("%s: %q, want %q", public, got, want)
+		}
+	}
+}
+
 func TestTheConsoleIsForAdministrators(t *testing.T) {
 	for _, c := range []struct {
 		caller *identity.Caller
