@@ -41,11 +41,14 @@ func (t *Tool) BuildRequest(ctx context.Context, base *url.URL, args json.RawMes
 // Repeatable says whether a call may be sent again after bytes of it have left (T2): by its method, by x-drawbridge.retry,
 // or because it carries an idempotency key.
 func (t *Tool) Repeatable(args json.RawMessage) bool {
+	if t.Retry != nil {
+		return *t.Retry
+	}
 	if isRead(t.Method) {
 		return true
 	}
-	if t.Retry != nil {
-		return *t.Retry
+	if t.plan == nil {
+		return false // made by hand
 	}
 	for _, a := range t.plan.args {
 		if a.in == "header" && strings.EqualFold(a.orig, "Idempotency-Key") {

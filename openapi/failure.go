@@ -164,7 +164,7 @@ func Failure(reason string) *Result {
 // Texts for Failure.
 const (
 	Unreachable = "the API could not be reached"
-	BrokenOff   = "the connection to the API broke off"
+	BrokenOff   = "the connection broke off"
 )
 
 // NoAnswer says that the backend's time was over.

@@ -166,7 +166,8 @@ func TestEveryEndingIsSettledAndSaidInWords(t *testing.T) { // openapi.md §12 "
 	}{
 		{"good", 200, strings.NewReader(""), "fine", proxy.EndOK},
 		{"an error of the API", 500, strings.NewReader(""), "fine", proxy.EndUpstreamError},
-		{"broken off", 200, brokenBody{io.ErrUnexpectedEOF}, "the connection broke off before the API had answered", proxy.EndUpstreamError},
+		{"broken off", 200, brokenBody{io.ErrUnexpectedEOF}, `"the connection broke off"`, proxy.EndUpstreamError},
+		{"too slow for the pipeline", 200, brokenBody{&proxy.Error{Kind: proxy.Timeout, Msg: "x"}}, "the API did not answer within 1m30s", proxy.EndTimeout},
 		{"too slow", 200, brokenBody{context.DeadlineExceeded}, "the API did not answer within 1m30s", proxy.EndTimeout},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -244,6 +245,117 @@ func TestProgressIsToldWhileTheAPIIsSlow(t *testing.T) { // B5, openapi.md T3
 				}
 			})
 		})
+	}
+}
+
+// imported is the one tool of a document of one operation.
+func imported(t *testing.T, method, members string) *openapi.Tool {
+	t.Helper()
+	d, err := openapi.Import(t.Context(), openapi.Source{Data: []byte(`{"openapi":"3.0.3","info":{},"paths":{"/x":{"` + method + `":{"operationId":"t",` + members + `"responses":{}}}}}`)}, openapi.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.Tools[0]
+}
+
+func TestEveryEventOfAStreamIsProgress(t *testing.T) { // openapi.md §12, T3
+	synctest.Test(t, func(t *testing.T) {
+		stream, events := io.Pipe()
+		go func() {
+			for i := range 10 {
+				time.Sleep(3 * time.Second)
+				if _, err := fmt.Fprintf(events, "data: %d\n\n", i); err != nil {
+					return // cut after stream_for
+				}
+			}
+		}()
+		s := build(t, bridge.Config{
+			Doer: road(func(ctx context.Context, c *proxy.Call) (*proxy.Answer, error) {
+				a, err := answered(200, nil, nil)(ctx, c)
+				if err == nil {
+					a.Upstream, a.Body = http.Header{"Content-Type": {"text/event-stream"}}, stream
+				}
+				return a, err
+			}),
+			Tools: []bridge.Tool{{Tool: imported(t, "get", ""), Responses: openapi.ResponsesConfig{StreamFor: 8 * time.Second}}},
+		})
+		var told []string
+		r := request(t, mcptest.Caller("a"), false, "tools/call", `{"name":"t","_meta":{"progressToken":"p"}}`)
+		r.Notify = func(m json.RawMessage, _ bool) {
+			var n struct {
+				Params struct {
+					Progress int
+					Message  string
+				}
+			}
+			if err := json.Unmarshal(m, &n); err != nil {
+				t.Error(err)
+			}
+			told = append(told, fmt.Sprintf("%d %s", n.Params.Progress, n.Params.Message))
+		}
+		raw, err := s.Handle(t.Context(), r)
+		if err != nil || !strings.Contains(string(raw), `"0\n1\n(stream cut after 8s, 2 events)"`) {
+			t.Errorf("%s, %v", raw, err)
+		}
+		want := "2 waiting for the API, 2s; 3 event 1; 4 event 2; 7 waiting for the API, 7s"
+		if got := strings.Join(told, "; "); got != want {
+			t.Errorf("told %s, want %s", got, want)
+		}
+		time.Sleep(time.Minute) // the writer meets the closed pipe
+	})
+}
+
+func TestWhatMayBeSentAgain(t *testing.T) { // openapi.md T2
+	key := `"parameters":[{"name":"Idempotency-Key","in":"header","schema":{"type":"string"}}],`
+	for _, c := range []struct {
+		name, method, members, args string
+		want                        bool
+	}{
+		{"a read", "get", "", `{}`, true},
+		{"a read that the document forbids", "get", `"x-drawbridge":{"retry":false},`, `{}`, false},
+		{"a write", "post", "", `{}`, false},
+		{"a write that the document allows", "post", `"x-drawbridge":{"retry":true},`, `{}`, true},
+		{"a write with an idempotency key", "post", key, `{"Idempotency-Key":"k"}`, true},
+		{"a write without its idempotency key", "post", key, `{}`, false},
+		{"an overwriting", "put", "", `{}`, false},
+		{"a deletion", "delete", "", `{}`, false},
+	} {
+		var got *proxy.Call
+		s := build(t, bridge.Config{
+			Doer: road(func(_ context.Context, c *proxy.Call) (*proxy.Answer, error) {
+				got = c
+				return nil, &proxy.Error{Kind: proxy.Unreachable, Msg: "x"}
+			}),
+			Tools: []bridge.Tool{{Tool: imported(t, c.method, c.members)}},
+		})
+		raw, err := s.Handle(t.Context(), request(t, mcptest.Caller("a"), false, "tools/call", `{"name":"t","arguments":`+c.args+`}`))
+		if err != nil || !strings.Contains(string(raw), openapi.Unreachable) || !strings.Contains(string(raw), `"isError":true`) {
+			t.Errorf("%s: %s, %v", c.name, raw, err)
+		}
+		if got.Idempotent != c.want || !got.FollowSameOrigin {
+			t.Errorf("%s: idempotent %t, follow %t; want %t, true", c.name, got.Idempotent, got.FollowSameOrigin, c.want)
+		}
+	}
+}
+
+func TestToolsSayHowLargeTheirResultsGet(t *testing.T) { // openapi.md §12
+	s := build(t, bridge.Config{Tools: []bridge.Tool{{Tool: mcptest.Tool("a")}, {Tool: mcptest.Tool("b"), Responses: openapi.ResponsesConfig{MaxBytes: 1000}}}})
+	raw, err := s.Handle(t.Context(), request(t, mcptest.Caller("a"), true, "tools/list", `{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list struct {
+		Tools []struct {
+			Meta map[string]int `json:"_meta"`
+		}
+	}
+	if err := json.Unmarshal(raw, &list); err != nil || len(list.Tools) != 2 {
+		t.Fatalf("%s, %v", raw, err)
+	}
+	for i, want := range []int{256 << 10, 1000} {
+		if got := list.Tools[i].Meta["anthropic/maxResultSizeChars"]; got != want {
+			t.Errorf("tool %d: %d characters, want %d", i, got, want)
+		}
 	}
 }
 

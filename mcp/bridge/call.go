@@ -20,6 +20,8 @@ type call struct {
 	tool *tool
 	args json.RawMessage
 	sent *http.Request // the last one made
+
+	progress *progress // nil: nobody asked
 }
 
 // callTool answers tools/call (B2): what may be called, with what, and how it went.
@@ -78,8 +80,8 @@ func (s *Server) insufficientScope(c *identity.Caller, t *tool) error {
 
 // do sends the call down the road and reads what came back.
 func (c *call) do(ctx context.Context) (resultBody, error) {
-	p := c.startProgress()
-	defer p.stop() // nothing after the result (B5)
+	c.progress = c.startProgress()
+	defer c.progress.stop() // nothing after the result (B5)
 	answer, err := c.s.cfg.Doer.Do(ctx, c.describe(ctx))
 	if err != nil {
 		return c.fault(ctx, err)
@@ -108,7 +110,7 @@ func (c *call) describe(ctx context.Context) *proxy.Call {
 	described := &proxy.Call{
 		ID: identity.RequestID(ctx), Surface: proxy.MCP, Endpoint: t.Name, Caller: *r.Caller, Request: facts,
 		Server: c.s.cfg.Name, Tool: t.Name, API: t.API, Arguments: c.args,
-		Target: t.Target, Policies: t.Policies, Idempotent: t.idempotent(), FollowSameOrigin: true, DeclaredCookies: true,
+		Target: t.Target, Policies: t.Policies, Idempotent: c.repeatable(), FollowSameOrigin: true, DeclaredCookies: true,
 	}
 	described.Build = func(ctx context.Context, b *proxy.Backend) (*http.Request, error) { return c.build(ctx, b, described) }
 	if safe(t.Method) {
@@ -117,13 +119,8 @@ func (c *call) describe(ctx context.Context) *proxy.Call {
 	return described
 }
 
-// idempotent is openapi.md T2: what may be sent again although bytes of it left.
-func (t *tool) idempotent() bool {
-	if t.Retry != nil {
-		return *t.Retry
-	}
-	return safe(t.Method)
-}
+// repeatable is openapi.md T2: what may be sent again although bytes of it left, such as what carries an Idempotency-Key.
+func (c *call) repeatable() bool { return c.tool.Tool.Tool.Repeatable(c.args) }
 
 func safe(method string) bool {
 	switch method {
@@ -176,7 +173,7 @@ func (c *call) read(ctx context.Context, answer *proxy.Answer) (resultBody, erro
 		resp.Header = answer.Header
 	}
 	result, err := c.tool.op.ReadResult(resp, openapi.ReadOptions{
-		ResponsesConfig: c.tool.Responses, RequestID: identity.RequestID(ctx),
+		ResponsesConfig: c.tool.Responses, RequestID: identity.RequestID(ctx), Event: c.progress.event,
 	})
 	if err != nil {
 		return c.brokeOff(ctx, answer, err)
@@ -203,6 +200,6 @@ func (c *call) brokeOff(ctx context.Context, answer *proxy.Answer, err error) (r
 		return textResult(c.tooSlow(), true), nil
 	default:
 		answer.Settle(proxy.Outcome{Ending: proxy.EndUpstreamError, Status: answer.Status, Code: "broken_off"})
-		return textResult(brokenOff, true), nil
+		return textResult(openapi.BrokenOff, true), nil
 	}
 }

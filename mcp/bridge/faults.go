@@ -23,8 +23,6 @@ import (
 
 // Texts for models: what happened and never where (openapi.md §12). No host, port, certificate or dial error.
 const (
-	unreachable  = "the API could not be reached"
-	brokenOff    = "the connection broke off before the API had answered"
 	unavailable  = "the API is unavailable; try again later"
 	refusedOurs  = "the gateway's credential for this API was refused; this is not about your sign-in"
 	gatewayBusy  = "the gateway is busy; try again later"
@@ -61,9 +59,9 @@ func (c *call) faultText(e *proxy.Error) string {
 		return c.tooSlow()
 	case proxy.Unreachable:
 		if errors.Is(e.Err, syscall.ECONNRESET) || errors.Is(e.Err, io.ErrUnexpectedEOF) || errors.Is(e.Err, io.EOF) {
-			return brokenOff
+			return openapi.BrokenOff
 		}
-		return unreachable
+		return openapi.Unreachable
 	case proxy.Credential:
 		return refusedOurs
 	case proxy.Overloaded:
@@ -81,7 +79,7 @@ func (c *call) tooSlow() string {
 	if c.tool.Timeout <= 0 {
 		return "the API did not answer in time"
 	}
-	return "the API did not answer within " + short(c.tool.Timeout)
+	return openapi.NoAnswer(short(c.tool.Timeout))
 }
 
 // short writes a duration as people do: 30s, 2m, 1m30s.
@@ -116,6 +114,10 @@ func refusal(e *proxy.Error) error {
 func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
 func isTimeout(err error) bool {
+	var e *proxy.Error // of the pipeline, whose clocks end a body that is too slow
+	if errors.As(err, &e) && e.Kind == proxy.Timeout {
+		return true
+	}
 	var timeout net.Error
 	return errors.As(err, &timeout) && timeout.Timeout()
 }

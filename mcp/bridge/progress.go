@@ -20,6 +20,7 @@ type progress struct {
 	mu      sync.Mutex
 	timer   *time.Timer
 	stopped bool
+	last    int // the value told last; it only grows
 }
 
 // startProgress returns nil when nobody asked; stop works on it.
@@ -47,10 +48,27 @@ func (p *progress) tell() {
 		return
 	}
 	waited := int(time.Since(p.start).Round(time.Second).Seconds())
-	p.c.r.Notify(fmt.Appendf(nil,
-		`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s,"progress":%d,"message":"waiting for the API, %ds"}}`,
-		p.token, waited, waited), true)
+	p.say(waited, fmt.Sprintf("waiting for the API, %ds", waited))
 	p.timer.Reset(nextProgress)
+}
+
+// event tells that an event of a stream came (openapi.md §12); count is how many there were.
+func (p *progress) event(count int) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.stopped {
+		p.say(count, fmt.Sprintf("event %d", count))
+	}
+}
+
+// say sends a notification. Seconds and events share one number, which must grow.
+func (p *progress) say(progress int, message string) {
+	p.last = max(p.last+1, progress)
+	p.c.r.Notify(fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s,"progress":%d,"message":%q}}`,
+		p.token, p.last, message), true)
 }
 
 func (p *progress) stop() {
