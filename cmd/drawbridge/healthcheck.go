@@ -2,16 +2,28 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 )
+
+// probe is how this machine reaches a gateway's /readyz.
+type probe struct {
+	base string // of the address that is told
+	host string // Host of the request, where it is another than base's
+	via  *http.Transport
+}
 
 func (p *program) healthcheckCommand() *cobra.Command {
 	var url string
@@ -21,14 +33,14 @@ func (p *program) healthcheckCommand() *cobra.Command {
 		Long:  "Asks /readyz of --url, or of the listener in the configuration. Exit 0: ready or degraded; 1: not.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			at := probe{base: url, via: &http.Transport{}}
 			if url == "" {
-				base, err := p.listenerURL()
-				if err != nil {
+				var err error
+				if at, err = p.listenerProbe(); err != nil {
 					return err
 				}
-				url = base
 			}
-			status, err := readiness(cmd.Context(), url)
+			status, err := at.readiness(cmd.Context())
 			if err != nil {
 				return &exitError{exitFailed, err}
 			}
@@ -41,24 +53,28 @@ func (p *program) healthcheckCommand() *cobra.Command {
 }
 
 // readiness returns ready or degraded, or why neither is so.
-func readiness(ctx context.Context, base string) (string, error) {
+func (at probe) readiness(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(base, "/")+"/readyz", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(at.base, "/")+"/readyz", nil)
 	if err != nil {
-		return "", fmt.Errorf("--url %s: not an address", base)
+		return "", fmt.Errorf("--url %s: not an address", at.base)
 	}
-	client := &http.Client{Transport: &http.Transport{Proxy: nil}}
-	answer, err := client.Do(r)
-	if err != nil {
-		return "", fmt.Errorf("%s does not answer", base)
+	r.Host = at.host
+	answer, err := (&http.Client{Transport: at.via}).Do(r)
+	var untrusted *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &untrusted):
+		return "", fmt.Errorf("%s: %w", at.base, untrusted.Err)
+	case err != nil:
+		return "", fmt.Errorf("%s does not answer", at.base)
 	}
 	defer func() { _ = answer.Body.Close() }()
 	var body struct {
 		Status string `json:"status"`
 	}
-	if err := json.NewDecoder(io.LimitReader(answer.Body, 1<<20)).Decode(&body); err != nil {
-		return "", fmt.Errorf("%s is not a drawbridge: %d", base, answer.StatusCode)
+	if err := json.NewDecoder(io.LimitReader(answer.Body, 1<<20)).Decode(&body); err != nil || body.Status == "" {
+		return "", fmt.Errorf("%s is not a drawbridge: %d", at.base, answer.StatusCode)
 	}
 	if answer.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("not ready: %s", body.Status)
@@ -66,24 +82,59 @@ func readiness(ctx context.Context, base string) (string, error) {
 	return body.Status, nil
 }
 
-// listenerURL is where this machine reaches the gateway of the configuration file.
-func (p *program) listenerURL() (string, error) {
+// listenerProbe reaches the gateway of the configuration file from the machine it runs on, whatever name its certificate
+// and its Host check are for.
+func (p *program) listenerProbe() (probe, error) {
 	cfg, err := p.loadConfig()
 	if err != nil {
-		return "", err
+		return probe{}, err
 	}
-	address, scheme := cfg.Listen, "http"
+	at, address, scheme := probe{via: &http.Transport{}}, cfg.Listen, "http"
+	if u, err := url.Parse(cfg.PublicURL); err == nil {
+		at.host = u.Host
+	}
 	if cfg.AdminListen != "" {
 		address = cfg.AdminListen
 	} else if cfg.TLS.Certificate.Source != "" {
 		scheme = "https"
+		at.via.TLSClientConfig = sameCertificate([]byte(cfg.TLS.Certificate.Reveal()))
+	}
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		at.via.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", path)
+		}
+		at.base = "http://localhost"
+		return at, nil
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return "", usage("%s: listen: must be host:port", p.config)
+		return probe{}, usage("%s: listen: must be host:port", p.config)
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return scheme + "://" + net.JoinHostPort(host, port), nil
+	at.base = scheme + "://" + net.JoinHostPort(host, port)
+	return at, nil
+}
+
+// sameCertificate trusts the certificate of the configuration, by the name it is for: on the machine itself the address is
+// another one, and whoever signed it need not be known there.
+func sameCertificate(file []byte) *tls.Config {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}
+	block, _ := pem.Decode(file)
+	if block == nil {
+		return c
+	}
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return c // nothing is trusted
+	}
+	c.RootCAs.AddCert(leaf)
+	switch {
+	case len(leaf.DNSNames) > 0:
+		c.ServerName = strings.Replace(leaf.DNSNames[0], "*", "gateway", 1)
+	case len(leaf.IPAddresses) > 0:
+		c.ServerName = leaf.IPAddresses[0].String()
+	}
+	return c
 }
