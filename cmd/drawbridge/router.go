@@ -112,17 +112,17 @@ func (g *gateway) route(s *snapshot) error {
 	g.llm.Mount(e.Group("/llm"))
 	g.console(s, flow).Mount(root)
 	if s.cfg.AdminListen == "" {
-		g.mountHealth(root)
+		g.mountHealth(root, g.metrics.Serve)
 	}
 	s.router = e
 	return nil
 }
 
-func (g *gateway) mountHealth(group *echo.Group) {
+func (g *gateway) mountHealth(group *echo.Group, metrics echo.HandlerFunc) {
 	read := []string{http.MethodGet, http.MethodHead} // probes of load balancers and containers often ask with HEAD
 	group.Match(read, "/healthz", g.health.Alive)
 	group.Match(read, "/readyz", g.health.Ready)
-	group.Match(read, "/metrics", g.metrics.Serve)
+	group.Match(read, "/metrics", metrics)
 }
 
 // faces makes the two parts that hold open streams and so outlive snapshots.

@@ -316,7 +316,7 @@ func (g *gateway) adminRouter() http.Handler {
 		return h
 	}
 	e.Pre(requests.Middleware)
-	g.mountHealth(e.Group(""))
+	g.mountHealth(e.Group(""), g.metrics.ServeAll)
 	return e
 }
 

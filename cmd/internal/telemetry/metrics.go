@@ -172,13 +172,20 @@ func toolResult(r proxy.Record) string {
 	}
 }
 
-// Serve answers a scrape. Without a listener of its own for administration only loopback peers and bearers of the
-// configured token may read (operations.md §4.2).
+// Serve answers a scrape where everybody else asks too: only loopback peers and bearers of the configured token may read
+// (operations.md §4.2). What a proxy on this machine sends on is not from this machine.
 func (m *Metrics) Serve(c echo.Context) error {
 	r := c.Request()
-	if !isLoopback(r.RemoteAddr) && !m.bearer(r) {
+	local := isLoopback(r.RemoteAddr) && r.Header.Get("X-Forwarded-For") == "" && r.Header.Get("Forwarded") == ""
+	if !local && !m.bearer(r) {
 		return echo.NewHTTPError(http.StatusForbidden, "metrics are for this machine; configure telemetry.metrics.token for others")
 	}
+	return m.ServeAll(c)
+}
+
+// ServeAll answers a scrape on the listener for administration, whose reach is the operator's to choose.
+func (m *Metrics) ServeAll(c echo.Context) error {
+	r := c.Request()
 	promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}).ServeHTTP(c.Response(), r)
 	return nil
 }

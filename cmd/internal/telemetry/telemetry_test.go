@@ -189,20 +189,29 @@ func TestLabelSetsStayUnderTheCap(t *testing.T) {
 func TestMetricsAreForThisMachineAndBearers(t *testing.T) {
 	m := NewMetrics(MetricsConfig{Token: secret.New("0123456789abcdef")})
 	for _, c := range []struct {
-		peer, auth string
-		want       int
+		peer, auth, via string
+		want            int
 	}{
-		{"127.0.0.1:9", "", 200}, {"203.0.113.1:9", "", 403}, {"203.0.113.1:9", "Bearer 0123456789abcdef", 200}, {"203.0.113.1:9", "Bearer wrong", 403},
+		{"127.0.0.1:9", "", "", 200}, {"203.0.113.1:9", "", "", 403}, {"203.0.113.1:9", "Bearer 0123456789abcdef", "", 200}, {"203.0.113.1:9", "Bearer wrong", "", 403},
+		{"127.0.0.1:9", "", "203.0.113.1", 403}, {"127.0.0.1:9", "Bearer 0123456789abcdef", "203.0.113.1", 200},
 	} {
 		e := echo.New()
 		e.GET("/metrics", m.Serve)
+		e.GET("/admin-metrics", m.ServeAll)
 		r := request("GET", "/metrics", "localhost")
 		r.RemoteAddr = c.peer
 		r.Header.Set("Authorization", c.auth)
+		if c.via != "" {
+			r.Header.Set("X-Forwarded-For", c.via)
+		}
 		w := httptest.NewRecorder()
 		e.ServeHTTP(w, r)
 		if w.Code != c.want {
 			t.Errorf("scrape from %s with %q = %d, want %d", c.peer, c.auth, w.Code, c.want)
+		}
+		r.URL.Path, w = "/admin-metrics", httptest.NewRecorder()
+		if e.ServeHTTP(w, r); w.Code != 200 {
+			t.Errorf("scrape from %s on admin_listen = %d", c.peer, w.Code)
 		}
 	}
 }
