@@ -119,12 +119,12 @@ func TestGzipRequestsCountTheirExpandedSize(t *testing.T) { // WF-5, ER-6
 		return b.String()
 	}
 	g := newGateway(t)
-	g.Limits.Body = 10_000
+	g.Limits.Body = 10 << 10
 	if resp, body := g.post(t, "/llm/v1/chat/completions", zip(ask), "Content-Encoding", "gzip"); resp.StatusCode != 200 || string(g.provider.Last(t).Body) != ask {
 		t.Errorf("gzip: %d %s", resp.StatusCode, body)
 	}
 	bomb := zip(`{"a":"` + strings.Repeat("x", 1<<20) + `"}`)
-	if resp, body := g.post(t, "/llm/v1/chat/completions", bomb, "Content-Encoding", "gzip"); resp.StatusCode != 413 || errorOf(t, body).Code != "request_too_large" {
+	if resp, body := g.post(t, "/llm/v1/chat/completions", bomb, "Content-Encoding", "gzip"); resp.StatusCode != 413 || errorOf(t, body).Code != "request_too_large" || !strings.Contains(string(body), "larger than 10 KiB") {
 		t.Errorf("bomb: %d %s", resp.StatusCode, body)
 	}
 }

@@ -54,9 +54,21 @@ func notRead(err error) error {
 // tooLarge is ER-6. The rest of the body stays unread, so the connection cannot be used again.
 func (x *exchange) tooLarge() error {
 	f := invalid(http.StatusRequestEntityTooLarge, "request_too_large", "",
-		"The request body is larger than "+strconv.FormatInt(x.limits.Body, 10)+" bytes. Send less.")
+		"The request body is larger than "+sizeText(x.limits.Body)+". Send less.")
 	f.header = http.Header{"Connection": {"close"}}
 	return f
+}
+
+// sizeText writes a size as configurations do.
+func sizeText(n int64) string {
+	switch {
+	case n > 0 && n%(1<<20) == 0:
+		return strconv.FormatInt(n>>20, 10) + " MiB"
+	case n > 0 && n%(1<<10) == 0:
+		return strconv.FormatInt(n>>10, 10) + " KiB"
+	default:
+		return strconv.FormatInt(n, 10) + " bytes"
+	}
 }
 
 // isJSON reports whether a content type is JSON in UTF-8 (WF-5).
