@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -74,4 +73,4 @@ func namesGroups(cfg *Config) bool {
 }
 
 // resourceOf is the address of an MCP server, which is also what tokens for it name.
-func resourceOf(publicURL, server string) string { return fmt.Sprintf("%s/mcp/%s", publicURL, server) }
+func resourceOf(publicURL, server string) string { return publicURL + "/mcp/" + server }
