@@ -71,7 +71,7 @@ func (r *requestBuilder) body() (*builtBody, error) {
 	for _, m := range members {
 		object[m.name] = m.value
 	}
-	return &builtBody{plan.contentType, [][]byte{appendValue(nil, object)}}, nil
+	return &builtBody{plan.contentType, [][]byte{appendValue(make([]byte, 0, r.size), object)}}, nil
 }
 
 // member is one property of a body, under the backend's name.

@@ -21,7 +21,7 @@ func (t *Tool) BuildRequest(ctx context.Context, base *url.URL, args json.RawMes
 	if err != nil {
 		return nil, err
 	}
-	r := &requestBuilder{plan: t.plan, values: values, header: http.Header{}}
+	r := &requestBuilder{plan: t.plan, values: values, header: make(http.Header, 4), size: len(args)}
 	u, err := r.url(base)
 	if err != nil {
 		return nil, err
@@ -177,6 +177,7 @@ type requestBuilder struct {
 	plan   *plan
 	values map[string]any
 	header http.Header
+	size   int // of the arguments, and so about that of a body
 }
 
 // given visits the arguments of a place that have a value, in the document's order.

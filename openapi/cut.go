@@ -67,6 +67,10 @@ func (p *listPlace) measure(v any, put func([]any), look bool) int {
 		size := 2 + max(0, len(v)-1)
 		inner := look && len(v) <= 50
 		for i, item := range v {
+			if !inner || isScalar(item) {
+				size += p.measure(item, nil, false)
+				continue
+			}
 			size += p.measure(item, func(l []any) { v[i] = l }, inner)
 		}
 		if look && len(v) > 1 && size >= p.size {
@@ -77,12 +81,25 @@ func (p *listPlace) measure(v any, put func([]any), look bool) int {
 		size := 2 + max(0, len(v)-1)
 		for _, k := range sortedKeys(v) {
 			p.buf = appendString(p.buf[:0], k)
-			size += len(p.buf) + 1 + p.measure(v[k], func(l []any) { v[k] = l }, look)
+			size += len(p.buf) + 1
+			if !look || isScalar(v[k]) {
+				size += p.measure(v[k], nil, false)
+				continue
+			}
+			size += p.measure(v[k], func(l []any) { v[k] = l }, look)
 		}
 		return size
 	}
 	p.buf = appendValue(p.buf[:0], v)
 	return len(p.buf)
+}
+
+func isScalar(v any) bool {
+	switch v.(type) {
+	case []any, map[string]any:
+		return false
+	}
+	return true
 }
 
 func cutLists(v any, items int) any {

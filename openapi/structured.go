@@ -64,7 +64,7 @@ func conform(s *shape, v any) (fitted any, ok, same bool) {
 		return conformList(s, v)
 	}
 	t := valueType(v)
-	fits := s.typ == "" || s.typ == t.names()[0] || s.typ == "number" && t == tInteger
+	fits := s.typ == "" || s.typ == t.name() || s.typ == "number" && t == tInteger
 	return v, fits, fits
 }
 
@@ -117,16 +117,21 @@ func conformList(s *shape, v []any) (any, bool, bool) {
 	if s.items == nil {
 		return v, true, true
 	}
+	var out []any
 	same := true
-	out := make([]any, 0, len(v))
-	for _, item := range v {
+	for i, item := range v {
 		fitted, ok, unchanged := conform(s.items, item)
-		same = same && ok && unchanged
-		if ok {
+		if same && !(ok && unchanged) { // the first that does not stay as it is
+			same, out = false, append(make([]any, 0, len(v)), v[:i]...)
+		}
+		if ok && !same {
 			out = append(out, fitted)
 		}
 	}
-	return out, true, same
+	if same {
+		return v, true, true
+	}
+	return out, true, false
 }
 
 // fillStructured gives what a tool with outputSchema owes its clients in any good answer (O4).

@@ -1,10 +1,8 @@
 package openapi
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -13,20 +11,6 @@ import (
 const maxArgDepth = 64
 
 var errNotObject = errors.New("the arguments are not a JSON object")
-
-// decodeJSON decodes a JSON text; numbers keep their digits (B11).
-func decodeJSON(raw []byte) (any, error) {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	var v any
-	if err := d.Decode(&v); err != nil {
-		return nil, err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, errors.New("text after the JSON value")
-	}
-	return v, nil
-}
 
 // scan looks for what decoding would hide or what could hurt: bad UTF-8, lone surrogates (Q7), NUL (Q6), depth (Q18).
 func scan(raw []byte) error {
@@ -94,6 +78,16 @@ func hex4(s []byte) (uint64, bool) {
 	}
 	v, err := strconv.ParseUint(string(s[1:5]), 16, 32)
 	return v, err == nil
+}
+
+// name is the name of a set of one type.
+func (t types) name() string {
+	for _, n := range typeNames {
+		if t == n.t {
+			return n.name
+		}
+	}
+	return ""
 }
 
 // valueType is the JSON type of a decoded value.
@@ -194,7 +188,9 @@ func coerce(a *arg, v any) any {
 func coerceTo(kinds types, v any) any {
 	switch v := v.(type) {
 	case string:
-		return coerceText(kinds, v)
+		if !kinds.has(tString) {
+			return coerceText(kinds, v)
+		}
 	case json.Number:
 		if kinds&^tNull == tString {
 			return string(v)
@@ -208,9 +204,6 @@ func coerceTo(kinds types, v any) any {
 }
 
 func coerceText(kinds types, text string) any {
-	if kinds.has(tString) {
-		return text
-	}
 	trimmed := strings.TrimSpace(text)
 	switch {
 	case kinds.has(tInteger|tNumber) && isNumber(trimmed) && len(trimmed) < 64:
