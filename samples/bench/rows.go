@@ -71,7 +71,7 @@ func (b *bench) tools(ctx context.Context) ([]row, error) {
 		ratio("the same, 2026-07-28", "1.25", s[2], s[0]),
 		{"2026-07-28 against the 2025 revisions", "1.1", fmt.Sprintf("%.2f", s[2].CPURatio/s[1].CPURatio), "X6"},
 		ratio("`tools/list` of one API (3 tools)", "–", s[3], s[0]),
-		{"`tools/list`, 1,000 tools, one view", "0.2 ms", fmt.Sprintf("%.2f ms", s[4].CPUus/1000), join("the whole request with sign-in; the answer has 300 KB, most of the time is the kernel's", s[4].fault())},
+		{"`tools/list`, 1,000 tools, one view", "0.2 ms", fmt.Sprintf("%.2f ms", s[4].CPUus/1000), join("the whole request: sign-in, the access line, and the writing of a long answer", s[4].fault())},
 	}, nil
 }
 
