@@ -249,7 +249,7 @@ func (im *importer) objectArgs(b *bodyPlan, spec *bodySpec) []*arg {
 		if b.kind != jsonBody && s.infer()&^tNull == 0 {
 			a.schema = &schema{types: tObject, open: true, desc: s.desc}
 		}
-		a.renamed = hasRenames(a.schema)
+		a.renamed = im.renames.holds(a.schema)
 		return []*arg{a}
 	}
 	b.flat = true
@@ -260,7 +260,7 @@ func (im *importer) objectArgs(b *bodyPlan, spec *bodySpec) []*arg {
 		if flat.readOnly || flat.never {
 			continue
 		}
-		a := &arg{in: "body", orig: p.name, schema: p.schema, required: b.required && s.requires(p.name), renamed: hasRenames(p.schema)}
+		a := &arg{in: "body", orig: p.name, schema: p.schema, required: b.required && s.requires(p.name), renamed: im.renames.holds(p.schema)}
 		a.secret = flat.format == "password" || flat.writeOnly
 		if b.kind == multipartBody {
 			a.file = im.fileOf(flat, b.encoding[p.name])
@@ -269,7 +269,7 @@ func (im *importer) objectArgs(b *bodyPlan, spec *bodySpec) []*arg {
 	}
 	if s.addl != nil || s.open { // A12
 		rest := &schema{types: tObject, addl: s.addl, open: s.addl == nil, desc: "Further members of the body."}
-		args = append(args, &arg{name: "additional_properties", in: "body", orig: "", rest: true, schema: rest, renamed: s.addl != nil && hasRenames(s.addl)})
+		args = append(args, &arg{name: "additional_properties", in: "body", orig: "", rest: true, schema: rest, renamed: s.addl != nil && im.renames.holds(s.addl)})
 	}
 	return args
 }
@@ -303,27 +303,4 @@ func jsonPatchSchema() *schema {
 	return &schema{types: tArray, desc: "JSON Patch operations (RFC 6902).", items: &schema{types: tObject, required: []string{"op", "path"}, props: []property{
 		{"op", op}, {"path", text("JSON pointer.")}, {"value", anything()}, {"from", text("JSON pointer, for move and copy.")},
 	}}}
-}
-
-// hasRenames says whether a value of the schema may hold names that differ from those advertised.
-func hasRenames(s *schema) bool { return renames(s, map[*schema]bool{}) }
-
-func renames(s *schema, seen map[*schema]bool) bool {
-	if s == nil || seen[s] || len(seen) > 20_000 {
-		return false
-	}
-	seen[s] = true
-	for _, p := range s.props {
-		if argName(p.name) != p.name || renames(p.schema, seen) {
-			return true
-		}
-	}
-	for _, list := range [...][]*schema{s.allOf, s.anyOf, s.oneOf, s.prefix} {
-		for _, m := range list {
-			if renames(m, seen) {
-				return true
-			}
-		}
-	}
-	return renames(s.items, seen) || renames(s.addl, seen)
 }

@@ -164,25 +164,3 @@ func literalOf(s *schema, text string, depth int) any {
 	look(s, depth)
 	return found
 }
-
-// holdsTextEnums says whether texts stand for values of a schema's enums.
-func holdsTextEnums(s *schema, seen map[*schema]bool) bool {
-	if s == nil || seen[s] || len(seen) > 20_000 {
-		return false
-	}
-	seen[s] = true
-	if slices.ContainsFunc(s.enum, func(e string) bool { return !strings.HasPrefix(e, `"`) && e != "null" }) {
-		return true
-	}
-	for _, p := range s.props {
-		if holdsTextEnums(p.schema, seen) {
-			return true
-		}
-	}
-	for _, list := range [...][]*schema{s.allOf, s.anyOf, s.oneOf} {
-		if slices.ContainsFunc(list, func(m *schema) bool { return holdsTextEnums(m, seen) }) {
-			return true
-		}
-	}
-	return holdsTextEnums(s.items, seen) || holdsTextEnums(s.addl, seen)
-}

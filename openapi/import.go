@@ -27,9 +27,10 @@ type importer struct {
 	configured map[*Tool]bool
 	stacks     []string // of panics below the guard
 
-	variantTexts map[*schema]string
-	schemes      map[string]int // operations by security scheme
-	usedTools    map[string]bool
+	renames, textEnums reach
+	variantTexts       map[*schema]string
+	schemes            map[string]int // operations by security scheme
+	usedTools          map[string]bool
 }
 
 // Import reads one document and turns its operations into tools. It fails when nothing can be read, and when no tool
@@ -71,6 +72,7 @@ func newImporter(ctx context.Context, src Source, o Options) *importer {
 		unions: map[*schema]*schema{}, texts: map[string]string{}, outputs: map[*schema]*outputShape{}, configured: map[*Tool]bool{},
 		variantTexts: map[*schema]string{}, schemes: map[string]int{}, usedTools: map[string]bool{},
 	}
+	im.renames.found, im.textEnums.found = renamesProperty, hasTextEnum
 	im.lib = &library{ctx: ctx, source: src, limits: o.Limits, allow: o.References, warn: im.warn.add, files: map[string]*file{}, failed: map[string]error{}}
 	im.reader = &schemaReader{lib: im.lib, warn: im.warn.add, known: map[*node]*schema{}}
 	return im

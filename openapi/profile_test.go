@@ -17,7 +17,10 @@ var difficult = []string{
 func TestProfilesAreCleanOnDifficultDocuments(t *testing.T) { // §6.2
 	dir, _ := corpus(t)
 	for _, profile := range []Profile{Rich, Gemini} {
-		for _, name := range difficult {
+		for i, name := range difficult {
+			if raced && i%4 != len(profile)%4 { // another quarter for each profile
+				continue
+			}
 			t.Run(string(profile)+"/"+name, func(t *testing.T) {
 				d, err := importFile(t, filepath.Join(dir, name), Options{Profile: profile})
 				if err != nil {
@@ -29,7 +32,7 @@ func TestProfilesAreCleanOnDifficultDocuments(t *testing.T) { // §6.2
 				if len(d.Tools) != d.Operations {
 					t.Errorf("%d tools of %d operations", len(d.Tools), d.Operations)
 				}
-				reportFaults(t, cleanTools(d, profile, true))
+				reportFaults(t, cleanTools(d, profile, !raced))
 				for i, tool := range d.Tools {
 					if i%23 == 0 {
 						if err := compiles(tool.InputSchema); err != nil {

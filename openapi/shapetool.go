@@ -14,7 +14,7 @@ const (
 
 // shapeTool writes the schemas of a tool and keeps it under its budgets (§6.3, §6.4).
 func (im *importer) shapeTool(t *Tool, body *bodyPlan, output *schema) error {
-	tr := &translator{merge: im.merge, plain: im.plain, profile: im.options.Profile, keepNull: body.keepNull, maxNodes: maxShapeNodes, maxBytes: 2 * hardToolBytes}
+	tr := &translator{merge: im.merge, plain: im.plain, profile: im.options.Profile, keepNull: body.keepNull, maxNodes: maxShapeNodes, maxBytes: maxToolBytes + maxToolBytes/2}
 	root := &shape{typ: "object", closed: true}
 	args := slices.Clone(t.plan.args)
 	slices.SortFunc(args, func(a, b *arg) int { return strings.Compare(a.name, b.name) })

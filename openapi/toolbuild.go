@@ -178,7 +178,7 @@ func (im *importer) prepare(a *arg) {
 	t := &translator{merge: im.merge}
 	a.kinds, a.lists = t.accepted(a.schema, 0)
 	a.nullable = a.kinds.has(tNull)
-	a.texted = im.options.Profile == Gemini && holdsTextEnums(a.schema, map[*schema]bool{})
+	a.texted = im.options.Profile == Gemini && im.textEnums.holds(a.schema)
 }
 
 func findArg(args []*arg, key string) *arg {
