@@ -28,6 +28,7 @@ type arg struct {
 	lists    types // those of the items, when it accepts lists
 	nullable bool
 	shape    *shape
+	check    argCheck
 }
 
 type fileKind uint8

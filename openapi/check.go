@@ -13,34 +13,39 @@ import (
 	failed "github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
-// checker holds a tool's validators, compiled on the first call that needs them and kept (§10).
+// checker holds a tool's validators, compiled on the first call that needs them and kept (§10): one for each argument,
+// since most arguments of most calls surely fit, and what none of them needs is never compiled.
 type checker struct {
 	plan *plan
 
-	argsOnce sync.Once
-	args     *validator // nil: it did not compile; types alone are checked
-
 	bodyOnce sync.Once
-	body     *validator
+	body     *validator // nil: it did not compile
+}
+
+// argCheck is the validator of one argument.
+type argCheck struct {
+	once     sync.Once
+	compiled *validator // nil: it did not compile; the type alone is checked
 }
 
 // arguments checks the arguments of a call against their schemas.
 func (c *checker) arguments(values map[string]any) []string {
-	sure := true
+	var problems []string
 	for name, v := range values {
 		a := c.plan.byName[name]
-		if sure = a.file == noFile && a.schema.surely(v, 0); !sure {
-			break
+		if a.file == noFile && a.schema.surely(v, 0) {
+			continue
 		}
+		a.check.once.Do(func() { a.check.compiled = compileSchema(flattenArgs([]*arg{a}, c.plan.body.keepNull)) })
+		one := map[string]any{name: v}
+		if a.check.compiled == nil {
+			problems = append(problems, c.typeOnly(a, v)...)
+			continue
+		}
+		problems = append(problems, c.plan.problems(a.check.compiled, one)...)
 	}
-	if sure {
-		return nil
-	}
-	c.argsOnce.Do(func() { c.args = compileSchema(flattenArgs(c.plan.args, c.plan.body.keepNull)) })
-	if c.args == nil {
-		return c.typesOnly(values)
-	}
-	return c.plan.problems(c.args, values)
+	sort.Strings(problems)
+	return problems
 }
 
 // joined checks a body that has rules about its members together.
@@ -52,16 +57,11 @@ func (c *checker) joined(values map[string]any) []string {
 	return c.plan.problems(c.body, values)
 }
 
-func (c *checker) typesOnly(values map[string]any) []string {
-	var out []string
-	for _, name := range sortedKeys(values) {
-		a := c.plan.byName[name]
-		if a == nil || a.kinds == 0 || a.file != noFile || a.kinds.has(valueType(values[name])) || a.kinds.has(tNumber) && valueType(values[name]) == tInteger {
-			continue
-		}
-		out = append(out, fmt.Sprintf("argument %q: must be %s, got %s", name, typeText(a.kinds.names()), c.plan.shown(name, values[name])))
+func (c *checker) typeOnly(a *arg, v any) []string {
+	if a.kinds == 0 || a.file != noFile || a.kinds.has(valueType(v)) || a.kinds.has(tNumber) && valueType(v) == tInteger {
+		return nil
 	}
-	return out
+	return []string{fmt.Sprintf("argument %q: must be %s, got %s", a.name, typeText(a.kinds.names()), c.plan.shown(a.name, v))}
 }
 
 // checkValue checks one value at import; "" is good.
