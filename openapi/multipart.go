@@ -194,7 +194,21 @@ func onlyValue(s *schema) (any, bool) {
 	return v, err == nil
 }
 
-// quoteName encodes what would end a quoted name, as WHATWG does (Q17).
+// quoteName encodes what would end a quoted name, as WHATWG does, and the other control characters, for which servers
+// refuse the whole body (Q17).
 func quoteName(s string) string {
-	return strings.NewReplacer("\"", "%22", "\r", "%0D", "\n", "%0A").Replace(s)
+	if strings.IndexFunc(s, endsName) < 0 {
+		return s
+	}
+	b := make([]byte, 0, len(s)+8)
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; endsName(rune(c)) {
+			b = append(b, '%', upperHex[c>>4], upperHex[c&15])
+		} else {
+			b = append(b, c)
+		}
+	}
+	return string(b)
 }
+
+func endsName(r rune) bool { return r == '"' || r < 0x20 || r == 0x7f }

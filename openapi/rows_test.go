@@ -264,6 +264,18 @@ func TestPartsOfMultipartBodies(t *testing.T) { // §8.3
 	}
 }
 
+func TestNamesOfFilesCannotEndTheirHeader(t *testing.T) { // Q17
+	tool := importText(t, bodyOperation("multipart/form-data", `{"type":"object","properties":{"f\u0001\"":{"type":"string","format":"binary"}}}`, ""), Options{}).Tools[0]
+	req, err := tool.BuildRequest(t.Context(), mustURL(t), json.RawMessage(`{"f":{"data":"","filename":"a\u007f\t\r\n\"é"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(req.Body)
+	if want := `name="f%01%22"; filename="a%7F%09%0D%0A%22é"`; err != nil || !strings.Contains(string(body), want) {
+		t.Errorf("sent %q, want %s", body, want)
+	}
+}
+
 func TestBodiesOfFilesAreReadAgainForARetry(t *testing.T) { // §8.3, T2
 	data := bytes.Repeat([]byte{0, 1, 2, 3}, 1<<18)
 	tool := importText(t, bodyOperation("multipart/form-data", `{"type":"object","properties":{"f":{"type":"string","format":"binary"},"g":{"type":"array","items":{"type":"string","format":"binary"}}}}`, ""), Options{}).Tools[0]
