@@ -33,6 +33,9 @@ func LoadKeyring(path string, now time.Time) (ring *Keyring, created bool, err e
 }
 
 func readKeyring(path string) (*Keyring, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("keys file %s is not a file", path) // opening a pipe would wait for a writer without end
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read keys file: %w", err)
