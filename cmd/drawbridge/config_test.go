@@ -119,7 +119,7 @@ func TestEachMistakeIsToldAtItsPlace(t *testing.T) { // C3, C4, C11–C13, §1.2
 		"api of no backend":       {"apis: [{name: a, document: a.yaml, backend: bb}]" + backendB, []string{`c.yaml:1:45: apis[0].backend: no backend or pool is named "bb"; did you mean "b"?`}},
 		"document over plain http": {"apis: [{name: a, document: 'http://example.com/a.yaml'}]\n",
 			[]string{`c.yaml:1:28: apis[0].document: must be a path or an https URL; http is allowed for loopback only`}},
-		"unknown profile":   {"apis: [{name: a, document: a.yaml, profile: poor}]\n", []string{`c.yaml:1:45: apis[0].profile: "poor"`}},
+		"unknown profile":   {"apis: [{name: a, document: a.yaml, profile: poor}]\n", []string{`c.yaml:1:45: apis[0].profile: must be one of universal, rich, gemini`}},
 		"server of no api":  {"mcp_servers: [{name: s, from: [{api: aa}]}]" + apiA + backendB, []string{`c.yaml:1:38: mcp_servers[0].from[0].api: no API is named "aa"; did you mean "a"?`}},
 		"server of nothing": {"mcp_servers: [{name: s}]\n", []string{`c.yaml:1:15: mcp_servers[0].from: is required: what the server is made of, such as [{api: orders}]`}},
 		"reserved server":   {"mcp_servers: [{name: llm, from: [{api: a}]}]" + apiA + backendB, []string{`c.yaml:1:22: mcp_servers[0].name: "llm" is an address of the gateway itself`}},
