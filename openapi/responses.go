@@ -10,7 +10,7 @@ import (
 type answerPlan struct {
 	types   []string        // media types of good answers
 	headers map[string]bool // declared headers that may be shown, lower case
-	output  *shape          // nil: no outputSchema
+	output  *outline        // nil: no outputSchema
 	wrapped bool
 }
 

@@ -270,7 +270,7 @@ func (s *shape) bareScalars(args []*arg) {
 type outputShape struct {
 	bytes   []byte
 	wrapped bool
-	root    *shape
+	root    *outline
 }
 
 // outputShape translates the schema of an answer (§7); nil when it says nothing.
@@ -325,7 +325,7 @@ func (im *importer) makeOutput(s *schema) *outputShape {
 	if len(b) > maxOutputBytes {
 		return nil
 	}
-	return &outputShape{bytes: b, wrapped: wrapped, root: root}
+	return &outputShape{bytes: b, wrapped: wrapped, root: outlineOf(root)}
 }
 
 // objectOnly turns a root that is a union of objects into one object (O2).

