@@ -35,12 +35,13 @@ func (x *exchange) call() {
 	if !x.jsonOnly {
 		a.timer = time.AfterFunc(answerWithin, a.stream)
 	}
-	result, err := x.handle(ctx, a.notify)
+	result, err := x.handle(ctx, a)
 	a.finish(result, err)
 }
 
-// handle runs the server. A panic in one call is that call's internal error and nothing else (B11).
-func (x *exchange) handle(ctx context.Context, notify func(json.RawMessage, bool)) (result json.RawMessage, err error) {
+// handle runs the server; a is nil where nothing can be sent ahead of the answer. A panic in one call is that call's
+// internal error and nothing else (B11).
+func (x *exchange) handle(ctx context.Context, a *reply) (result json.RawMessage, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			x.log.ErrorContext(ctx, "panic in mcp call", "server", x.name, "method", x.message.Method,
@@ -48,13 +49,11 @@ func (x *exchange) handle(ctx context.Context, notify func(json.RawMessage, bool
 			result, err = nil, &Error{Code: CodeInternal, Msg: "internal error", Err: fmt.Errorf("panic: %v", p)}
 		}
 	}()
-	if notify == nil {
-		notify = func(json.RawMessage, bool) {}
+	r := x.described()
+	if a != nil {
+		r.Notify, r.Ask = a.notify, a.asks()
 	}
-	return x.server.Handle(ctx, &Request{
-		Message: x.message, Modern: x.modern, Revision: x.revision, Caller: x.caller, Session: x.session,
-		HTTP: x.r, Arrived: x.arrived, Notify: notify, SetLogLevel: x.setLogLevel,
-	})
+	return x.server.Handle(ctx, r)
 }
 
 func (x *exchange) setLogLevel(level string) {
@@ -68,15 +67,20 @@ func (a *reply) notify(message json.RawMessage, progress bool) {
 	if a.x.jsonOnly {
 		return
 	}
-	a.stream()
 	kind := plainEvent
 	if progress {
 		kind = progressEvent
 	}
+	a.say(event{kind: kind, data: message})
+}
+
+// say puts an event on the stream, which it starts.
+func (a *reply) say(e event) {
+	a.stream()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.queue != nil {
-		a.put(event{kind: kind, data: message})
+		a.put(e)
 	}
 }
 

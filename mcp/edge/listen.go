@@ -1,9 +1,11 @@
 package edge
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -22,7 +24,11 @@ func (x *exchange) get() {
 		x.fail(err)
 		return
 	}
-	if to, ok := x.server.(Relay); ok {
+	switch to, err := x.relays(); {
+	case err != nil:
+		x.fail(err)
+		return
+	case to != nil:
 		x.relayGet(to)
 		return
 	}
@@ -30,50 +36,66 @@ func (x *exchange) get() {
 		x.resume(id)
 		return
 	}
-	x.serveListener(nil, []byte(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`), nil)
+	everything := Interest{Tools: true, Prompts: true, Resources: true}
+	x.serveListener(&opening{want: everything, changes: []byte(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)})
 }
 
-// wanted is the filter of subscriptions/listen.
-type wanted struct {
-	Tools bool `json:"toolsListChanged"`
+// opening is how a stream begins and ends.
+type opening struct {
+	want Interest
+	id   []byte // of the subscription; nil on GET streams
+	// changes is what the stream carries when the caller's view changed.
+	changes []byte
 }
 
-// listen serves subscriptions/listen (§7.1): acknowledged first, then changes, each naming the subscription (L1). Of the
-// kinds a client may ask for, a server made of tools has one (L2).
+// listen serves subscriptions/listen (§7.1): acknowledged first, then changes, each naming the subscription (L1).
 func (x *exchange) listen() {
 	m := x.message
 	if !m.IsObject(m.Notifications) {
 		x.fail(InvalidParams("params.notifications must be an object"))
 		return
 	}
-	var want wanted
-	if err := json.Unmarshal(m.Bytes(m.Notifications), &want); err != nil {
-		x.fail(InvalidParams("params.notifications: toolsListChanged must be true or false"))
+	o := &opening{id: x.id()}
+	if err := json.Unmarshal(m.Bytes(m.Notifications), &o.want); err != nil {
+		x.fail(InvalidParams("params.notifications: what lists changed is true or false, resourceSubscriptions a list of addresses"))
 		return
 	}
-	meta := `"_meta":{"io.modelcontextprotocol/subscriptionId":` + string(x.id()) + `}`
-	agreed, changes := `{}`, []byte(nil)
-	if want.Tools {
-		agreed = `{"toolsListChanged":true}`
-		changes = []byte(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{` + meta + `}}`)
+	if len(o.want.URIs) > maxURIs {
+		x.fail(InvalidParams("params.notifications.resourceSubscriptions: at most %d addresses", maxURIs))
+		return
 	}
-	ack := `{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":` + agreed + `,` + meta + `}}`
-	last := x.resultBody([]byte(`{"resultType":"complete",` + meta + `}`))
-	x.serveListener([]byte(ack), changes, last)
+	if o.want.Tools {
+		o.changes = tagged([]byte(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`), o.id)
+	}
+	x.serveListener(o)
+}
+
+// acknowledgement is the first event of a listen stream: what of the client's wishes it carries.
+func (o *opening) acknowledgement(agreed Interest) []byte {
+	text, _ := json.Marshal(agreed)
+	return tagged([]byte(`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":`+string(text)+`}}`), o.id)
+}
+
+// last is the result that ends a listen stream in good order; nil on GET streams.
+func (o *opening) last(x *exchange) []byte {
+	if o.id == nil {
+		return nil
+	}
+	return x.resultBody([]byte(`{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":` + string(o.id) + `}}`))
 }
 
 // serveListener keeps a stream open until the client leaves, stream_max is over, the token expires, or somebody ends it
 // (L6). The goroutine of the request is the stream's writer.
-func (x *exchange) serveListener(first, changes, last []byte) {
+func (x *exchange) serveListener(o *opening) {
 	ctx, cancel := context.WithTimeout(x.r.Context(), x.streamTime())
 	defer cancel()
 	owner, _ := ownerOf(x.caller)
 	l := &listener{
 		x: x, key: callerKey{x.name, owner}, queue: newQueue(), end: cancel,
-		changes: changes, view: x.server.View(x.caller),
+		changes: o.changes, view: x.server.View(x.caller),
 	}
-	if first != nil {
-		l.queue.put(event{kind: answerEvent, data: first})
+	if !x.begin(ctx, o, l) {
+		return
 	}
 	if !x.hub.add(l, x.limits.ListensPerCaller) {
 		x.fail(stopping())
@@ -90,9 +112,64 @@ func (x *exchange) serveListener(first, changes, last []byte) {
 	s.alive = x.stillThere
 	s.open()
 	s.run(ctx)
-	if last != nil && x.r.Context().Err() == nil {
+	if last := o.last(x); last != nil && x.r.Context().Err() == nil {
 		_ = s.write([]event{{kind: answerEvent, data: last}})
 	}
+}
+
+// begin asks the server to tell, and acknowledges. What the server says meanwhile comes behind the acknowledgement.
+func (x *exchange) begin(ctx context.Context, o *opening, l *listener) bool {
+	early := &early{to: l.queue, id: o.id}
+	agreed, err := x.listensTo(ctx, o.want, early.tell)
+	if err != nil {
+		x.fail(err)
+		return false
+	}
+	if o.id != nil {
+		l.queue.put(event{kind: answerEvent, data: o.acknowledgement(agreed)})
+	}
+	early.pass()
+	return true
+}
+
+// early holds back what a server tells until the client was told that it is heard (L1: the acknowledgement is first).
+type early struct {
+	to *queue
+	id []byte
+
+	mu      sync.Mutex
+	passing bool
+	held    []event
+}
+
+func (e *early) tell(notification json.RawMessage) {
+	data := []byte(notification)
+	if e.id != nil {
+		if data = tagged(data, e.id); data == nil {
+			return
+		}
+	}
+	one := event{kind: plainEvent, data: data}
+	if bytes.Contains(data, []byte("list_changed")) { // of what else there is a slow reader loses some (E5)
+		one.kind = changeEvent
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.passing {
+		e.to.put(one)
+	} else if len(e.held) < queueEvents {
+		e.held = append(e.held, one)
+	}
+}
+
+func (e *early) pass() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.passing = true
+	for _, one := range e.held {
+		e.to.put(one)
+	}
+	e.held = nil
 }
 
 // stillThere keeps the session in use, and ends the stream when the session was ended elsewhere.

@@ -24,7 +24,11 @@ func (x *exchange) post() {
 			return
 		}
 	}
-	if to, ok := x.server.(Relay); ok {
+	switch to, err := x.relays(); {
+	case err != nil:
+		x.fail(err)
+		return
+	case to != nil:
 		x.relay(to)
 		return
 	}
@@ -33,7 +37,8 @@ func (x *exchange) post() {
 		x.request()
 	case strictjson.Notification:
 		x.notification()
-	default: // an answer to a request of ours; a server made of tools has asked nothing
+	default: // an answer; whether anybody asked is not the client's to know
+		x.questions.answer(x.session, x.message)
 		x.accepted()
 	}
 }
@@ -91,6 +96,9 @@ func (x *exchange) notification() {
 		// A modern client cancels by closing the stream of the call: it has no session in which ids mean something, and
 		// one client's id must never end another's call (E10).
 		x.calls.cancel(x.session, callID(x.message, x.message.RequestID))
+	}
+	if to, ok := x.server.(Notified); ok {
+		to.Notified(x.r.Context(), x.described())
 	}
 	x.accepted()
 }

@@ -96,10 +96,7 @@ func (x *exchange) pass(ctx context.Context, to Relay) (p *Passed, err error) {
 			p, err = nil, &Error{Code: CodeInternal, Msg: "internal error", Err: fmt.Errorf("panic: %v", v)}
 		}
 	}()
-	return to.Pass(ctx, &Request{
-		Message: x.message, Modern: x.modern, Revision: x.revision, Caller: x.caller, Session: x.session, Upstream: x.upstream,
-		HTTP: x.r, Arrived: x.arrived, Notify: func(json.RawMessage, bool) {}, SetLogLevel: x.setLogLevel, JSONOnly: x.jsonOnly,
-	})
+	return to.Pass(ctx, x.described())
 }
 
 // relayInitialize passes the handshake on and opens a session beside the upstream's (S1, S11).
@@ -158,8 +155,7 @@ func (x *exchange) failPassed(err error) {
 	if errors.Is(err, ErrUpstreamSession) {
 		if x.session != "" {
 			_ = x.sessions.End(context.WithoutCancel(x.r.Context()), x.session, x.now())
-			x.hub.endSession(x.session)
-			x.calls.endSession(x.session)
+			x.leave()
 		}
 		err = errSession()
 	}

@@ -18,14 +18,13 @@ func (x *exchange) relayGet(to Relay) {
 // relayListen passes subscriptions/listen on (L5). What a reload changes of the caller's view is told on it too (L4).
 func (x *exchange) relayListen(to Relay) {
 	m := x.message
-	var want wanted
+	var want Interest
 	if m.IsObject(m.Notifications) {
 		_ = json.Unmarshal(m.Bytes(m.Notifications), &want) // the upstream judges it
 	}
 	var changes []byte
 	if want.Tools {
-		changes = []byte(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":` +
-			string(x.id()) + `}}}`)
+		changes = tagged([]byte(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`), x.id())
 	}
 	x.relayListener(to, changes)
 }

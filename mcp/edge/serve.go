@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -13,13 +14,14 @@ import (
 
 // state is what the handler makes of its fields on the first request.
 type state struct {
-	current  atomic.Pointer[settings]
-	sessions mcp.SessionStore
-	log      *slog.Logger
-	now      func() time.Time
-	calls    calls
-	tapes    tapes
-	hub      hub
+	current   atomic.Pointer[settings]
+	sessions  mcp.SessionStore
+	log       *slog.Logger
+	now       func() time.Time
+	calls     calls
+	questions questions
+	tapes     tapes
+	hub       hub
 }
 
 // settings are what a reload may change. A request keeps those it came in with.
@@ -49,6 +51,7 @@ func (h *Handler) init() *state {
 			s.now = time.Now
 		}
 		s.calls.init()
+		s.questions.init()
 		s.tapes.init()
 		s.hub.init()
 	})
@@ -73,6 +76,9 @@ type exchange struct {
 	session  string // id of the legacy session, checked
 	upstream string // what a relay's upstream calls it; "" when it has none
 	jsonOnly bool   // a legacy client that takes no event stream
+
+	capabilities json.RawMessage // of the session's client
+	logLevel     string          // of the session
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string) {

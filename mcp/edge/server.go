@@ -51,6 +51,15 @@ type Request struct {
 	Notify func(message json.RawMessage, progress bool)
 	// SetLogLevel keeps the level with the session.
 	SetLogLevel func(level string)
+
+	// What the client declared: in this request (modern) or for its session (legacy; nil when it was too large to keep).
+	Capabilities json.RawMessage
+	ClientInfo   json.RawMessage // of modern requests and of initialize; nil otherwise
+	LogLevel     string          // the client's; "": it set none
+	// Ask sends a request of the server to the client, on the stream of this call, and waits for the answer, which has Result
+	// or Error. It may be called several times at once. nil where the client cannot be asked so: modern clients, clients
+	// that take JSON only, and outside calls.
+	Ask func(ctx context.Context, method string, params json.RawMessage) (*Message, error)
 }
 
 // Message is a JSON-RPC message as the strict decoder read it (mcp.md §4).

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
@@ -94,6 +95,7 @@ func (x *exchange) openSession(ids []string, header string) error {
 		return errSession()
 	}
 	x.session, x.revision, x.upstream = s.ID, s.Revision, s.Upstream
+	x.capabilities, x.logLevel = s.Capabilities, s.LogLevel
 	return nil
 }
 
@@ -166,10 +168,18 @@ func (x *exchange) delete() {
 		x.fail(unavailable(err))
 		return
 	}
-	x.hub.endSession(x.session)
-	x.calls.endSession(x.session)
-	if to, ok := x.server.(Relay); ok {
+	x.leave()
+	if to, err := x.relays(); err == nil && to != nil {
 		x.relayDelete(to)
+	} else if l, ok := x.server.(Leaver); ok {
+		l.Left(context.WithoutCancel(x.r.Context()), x.session)
 	}
 	x.w.WriteHeader(http.StatusNoContent)
+}
+
+// leave ends what is open of a session that is over.
+func (x *exchange) leave() {
+	x.hub.endSession(x.session)
+	x.calls.endSession(x.session)
+	x.questions.endSession(x.session)
 }
