@@ -66,6 +66,11 @@ func TestTypeScriptSDKsSignInAndCallOnBothEras(t *testing.T) {
 		node(t, &r, "mcp-sdk.mjs", g.ready.MCPURL)
 		r.check(t, "2025-11-25")
 	})
+	t.Run("sdk 1.x over HTTP+SSE", func(t *testing.T) { // mcp.md §8, D4
+		var r sdkReport
+		node(t, &r, "mcp-sse.mjs", g.ready.MCPURL)
+		r.check(t, "2025-11-25")
+	})
 	for mode, want := range map[string]string{"legacy": "2025-11-25", "auto": "2026-07-28", "2026-07-28": "2026-07-28"} {
 		t.Run("client 2.x "+mode, func(t *testing.T) {
 			var r sdkReport

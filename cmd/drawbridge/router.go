@@ -156,7 +156,7 @@ func (g *gateway) authenticateServer(w http.ResponseWriter, r *http.Request, ser
 	s := g.snapshot()
 	o := resource.Options{LeaveRoles: true}
 	for i := range s.cfg.MCPServers {
-		if s.cfg.MCPServers[i].Name == server {
+		if s.cfg.MCPServers[i].Name == strings.TrimSuffix(server, "/sse") {
 			o.SubscriptionKeys = s.cfg.MCPServers[i].Access.SubscriptionKeys
 		}
 	}

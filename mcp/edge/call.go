@@ -59,6 +59,7 @@ func (x *exchange) handle(ctx context.Context, a *reply) (result json.RawMessage
 func (x *exchange) setLogLevel(level string) {
 	if x.session != "" {
 		_ = x.sessions.Touch(context.WithoutCancel(x.r.Context()), x.session, x.now(), level)
+		x.streams.find(x.session).setLogLevel(level)
 	}
 }
 

@@ -21,7 +21,8 @@ type Handler struct {
 	PublicURL string
 	// AllowedOrigins are browser origins, scheme://host[:port], compared whole; empty: see PublicURL.
 	AllowedOrigins []string
-	// Authenticate says who is calling. When it cannot, it writes the 401, 400 or 403 with its challenge and returns false.
+	// Authenticate says who is calling at a server, or at {server}/sse, the address of the old transport. When it cannot, it
+	// writes the 401, 400 or 403 with its challenge and returns false.
 	Authenticate func(w http.ResponseWriter, r *http.Request, server string) (*identity.Caller, bool)
 	// Lookup finds a server in the current snapshot.
 	Lookup   func(server string) (Server, State)
@@ -35,19 +36,21 @@ type Handler struct {
 	edge  state
 }
 
-// Mount puts the handler's routes on g: /mcp/:server in every method. A slash at the end is another address (404), and
-// so are those of the transport of 2024-11-05, which say where to go instead.
+// Mount puts the handler's routes on g: /mcp/:server in every method, and the two addresses of the transport of
+// 2024-11-05. A slash at the end is another address (404).
 func (h *Handler) Mount(g *echo.Group) {
 	g.Any("/mcp/:server", func(c echo.Context) error {
 		h.ServeServer(c.Response(), c.Request(), c.Param("server"))
 		return nil
 	})
-	for _, old := range []string{"sse", "message"} {
-		g.Any("/mcp/:server/"+old, func(c echo.Context) error {
-			h.serveOld(c.Response(), c.Request(), c.Param("server"))
-			return nil
-		})
-	}
+	g.Any("/mcp/:server/sse", func(c echo.Context) error {
+		h.serveOldStream(c.Response(), c.Request(), c.Param("server"))
+		return nil
+	})
+	g.Any("/mcp/:server/message", func(c echo.Context) error {
+		h.serveOldMessage(c.Response(), c.Request(), c.Param("server"))
+		return nil
+	})
 }
 
 // ServeHTTP serves requests whose path is /mcp/{server}, for use without a router.

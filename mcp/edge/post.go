@@ -76,7 +76,13 @@ func errNotAcceptable() error {
 	return refuse(http.StatusNotAcceptable, CodeInvalidRequest, "Accept must cover application/json and text/event-stream")
 }
 
-func (x *exchange) accepted() { x.w.WriteHeader(http.StatusAccepted) }
+func (x *exchange) accepted() {
+	if x.old {
+		x.oldAccepted()
+		return
+	}
+	x.w.WriteHeader(http.StatusAccepted)
+}
 
 // request serves a message that wants an answer.
 func (x *exchange) request() {

@@ -99,6 +99,13 @@ func (q *queue) take() (events []event, more bool) {
 	return events, !q.closed
 }
 
+// waiting is how many bytes were not taken yet.
+func (q *queue) waiting() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.bytes
+}
+
 func (q *queue) lost() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()

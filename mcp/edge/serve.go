@@ -20,6 +20,7 @@ type state struct {
 	now       func() time.Time
 	calls     calls
 	questions questions
+	streams   oldStreams
 	tapes     tapes
 	hub       hub
 }
@@ -52,6 +53,7 @@ func (h *Handler) init() *state {
 		}
 		s.calls.init()
 		s.questions.init()
+		s.streams.init()
 		s.tapes.init()
 		s.hub.init()
 	})
@@ -75,6 +77,7 @@ type exchange struct {
 	revision string
 	session  string // id of the legacy session, checked
 	upstream string // what a relay's upstream calls it; "" when it has none
+	old      bool   // by the transport of 2024-11-05
 	jsonOnly bool   // a legacy client that takes no event stream
 
 	capabilities json.RawMessage // of the session's client
@@ -104,18 +107,6 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string) {
 	}
 }
 
-// serveOld refuses the HTTP+SSE transport of 2024-11-05, with or without a token.
-func (h *Handler) serveOld(w http.ResponseWriter, r *http.Request, name string) {
-	s := h.init()
-	x := &exchange{h: h, state: s, settings: s.current.Load(), w: w, r: r, name: name}
-	x.commonHeaders()
-	err := x.checkOrigin()
-	if err == nil {
-		err = refuse(http.StatusNotFound, CodeInvalidRequest, "HTTP+SSE of 2024-11-05 is not served; connect to /mcp/%s by streamable HTTP", clip(name))
-	}
-	x.fail(err)
-}
-
 // admit runs rows 3 to 6 of mcp.md §3: they hold for every method.
 func (x *exchange) admit() error {
 	if err := x.checkOrigin(); err != nil { // row 3
@@ -134,7 +125,11 @@ func (x *exchange) admit() error {
 	default:
 		return refuse(http.StatusNotFound, CodeInvalidRequest, "unknown server")
 	}
-	caller, ok := x.h.Authenticate(x.w, x.r, x.name) // row 5
+	resource := x.name
+	if x.old { // the old transport's address has metadata of its own (oauth.md §3.2)
+		resource += "/sse"
+	}
+	caller, ok := x.h.Authenticate(x.w, x.r, resource) // row 5
 	if !ok {
 		return errAnswered
 	}

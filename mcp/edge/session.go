@@ -140,14 +140,18 @@ func (x *exchange) createSession() error {
 	}
 	err := x.sessions.Create(x.r.Context(), s, x.limits.sessions())
 	if errors.Is(err, mcp.ErrSessionsFull) { // S8
-		return &Error{Code: CodeServer, Status: http.StatusServiceUnavailable, Msg: "too many sessions; try again later",
-			Header: http.Header{"Retry-After": {"5"}}}
+		return tooManySessions()
 	}
 	if err != nil {
 		return unavailable(err)
 	}
 	x.session = id
 	return nil
+}
+
+func tooManySessions() *Error {
+	return &Error{Code: CodeServer, Status: http.StatusServiceUnavailable, Msg: "too many sessions; try again later",
+		Header: http.Header{"Retry-After": {"5"}}}
 }
 
 // delete ends a session (S4). When it answers, the session is gone.
