@@ -129,8 +129,12 @@ func (q *Requests) write(ctx context.Context, level slog.Level, attrs []slog.Att
 	if !h.Enabled(ctx, level) {
 		return
 	}
+	at := q.now()
+	if direct, ok := h.(*handler); ok && direct.json != nil && direct.json.request(at, level, attrs) {
+		return
+	}
 	attrs = slices.DeleteFunc(attrs, func(a slog.Attr) bool { return a.Value.Kind() == slog.KindString && a.Value.String() == "" })
-	r := slog.NewRecord(q.now(), level, "request", 0)
+	r := slog.NewRecord(at, level, "request", 0)
 	r.AddAttrs(attrs...)
 	_ = h.Handle(context.WithoutCancel(ctx), r) // a log that cannot be written is told nowhere
 }

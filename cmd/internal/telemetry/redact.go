@@ -24,14 +24,18 @@ type Options struct {
 // NewLogger returns a logger that drops what must not be logged (operations.md §4.1).
 func NewLogger(w io.Writer, o Options) *slog.Logger {
 	ho := &slog.HandlerOptions{Level: o.Level, ReplaceAttr: redact}
+	out := &lines{w: w}
 	if o.Format == "json" {
-		return slog.New(&handler{slog.NewJSONHandler(w, ho)})
+		return slog.New(&handler{slog.NewJSONHandler(out, ho), out})
 	}
-	return slog.New(&handler{slog.NewTextHandler(w, ho)})
+	return slog.New(&handler{slog.NewTextHandler(out, ho), nil})
 }
 
 // handler redacts the message too; attributes pass through redact.
-type handler struct{ slog.Handler }
+type handler struct {
+	slog.Handler
+	json *lines // where lines of requests go without a detour; nil: nowhere
+}
 
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	if plain(r.Message) {
@@ -42,8 +46,10 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, clean)
 }
 
-func (h *handler) WithAttrs(a []slog.Attr) slog.Handler { return &handler{h.Handler.WithAttrs(a)} }
-func (h *handler) WithGroup(name string) slog.Handler   { return &handler{h.Handler.WithGroup(name)} }
+func (h *handler) WithAttrs(a []slog.Attr) slog.Handler { return &handler{h.Handler.WithAttrs(a), nil} }
+func (h *handler) WithGroup(name string) slog.Handler {
+	return &handler{h.Handler.WithGroup(name), nil}
+}
 
 // suspicious reports whether a key, in lower case, contains a word that makes its value unprintable, but for the keys of
 // harmless. One pass over the key: every line has some thirty of them.
