@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/proxy/internal/http1"
 )
 
 const (
@@ -116,6 +118,11 @@ func newCore(c *BackendConfig, cfg *Config, deps *Deps, rule breakerRule, breaki
 		return nil, err
 	}
 	made := &core{budget: newBudget(), credential: cred, transport: pooled}
+	if c.Proxy != "env" {
+		made.transport = &http1.Transport{
+			Next: pooled, DialContext: pooled.DialContext, IdlePerHost: idlePerHost, IdleTimeout: idleConn, HeaderBytes: headerBytes,
+		}
+	}
 	if deps.Transport != nil {
 		if t := deps.Transport(*c); t != nil {
 			made.transport = t

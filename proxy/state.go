@@ -76,7 +76,7 @@ func (s *State) Retain(p *Pipeline) {
 			continue
 		}
 		delete(s.cores, key)
-		if t, ok := c.transport.(*http.Transport); ok {
+		if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
 			t.CloseIdleConnections()
 		}
 	}

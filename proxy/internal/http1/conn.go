@@ -1,0 +1,151 @@
+package http1
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	readBuffer     = 8 << 10
+	maxInformation = 5 // answers of 1xx ahead of the answer
+)
+
+// conn is one connection. It is in the hands of one exchange, or kept.
+type conn struct {
+	t       *Transport
+	nc      net.Conn
+	alive   func() bool // reports whether the other side has neither closed nor spoken
+	address string
+	r       *bufio.Reader
+	limit   int64 // bytes that may still be read as headers; negative: no limit
+	used    bool  // before this exchange
+	wrote   bool  // some of the request left
+	heard   bool  // some of an answer came
+
+	keepable bool // after this answer
+	since    time.Time
+}
+
+func newConn(t *Transport, nc net.Conn, address string) *conn {
+	c := &conn{t: t, nc: nc, alive: watch(nc), address: address}
+	c.r = bufio.NewReaderSize(c, readBuffer)
+	return c
+}
+
+// Read implements io.Reader for the buffer: headers are counted, bodies are not.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.limit == 0 {
+		return 0, errTooLarge
+	}
+	if c.limit > 0 && int64(len(p)) > c.limit {
+		p = p[:c.limit]
+	}
+	n, err := c.nc.Read(p)
+	if c.limit > 0 {
+		c.limit -= int64(n)
+	}
+	c.heard = c.heard || n > 0
+	return n, err
+}
+
+// open reports whether a kept connection can be used: what the other side sends while nobody asked is not an answer to
+// the next request.
+func (c *conn) open() bool { return c.r.Buffered() == 0 && c.alive() }
+
+// exchange writes the request and reads the head of the answer. The end of the request's context closes the connection,
+// which ends every read and write.
+func (c *conn) exchange(req *http.Request, wire *buffer) (*http.Response, error) {
+	c.wrote, c.heard = false, false
+	ctx := req.Context()
+	stop := context.AfterFunc(ctx, c.abort)
+	resp, err := c.ask(req, wire)
+	if err != nil {
+		stop()
+		_ = c.nc.Close()
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, err
+	}
+	b := &body{c: c, r: resp.Body, stop: stop}
+	resp.Body = b
+	if noBody(req, resp) {
+		b.finish(true)
+	}
+	unzip(wire, resp)
+	return resp, nil
+}
+
+func (c *conn) abort() { _ = c.nc.Close() }
+
+func (c *conn) ask(req *http.Request, wire *buffer) (*http.Response, error) {
+	n, err := c.nc.Write(wire.b)
+	if c.wrote = n > 0; err != nil {
+		return nil, err
+	}
+	for range maxInformation + 1 {
+		c.limit = -1
+		if c.t.HeaderBytes > 0 {
+			c.limit = c.t.HeaderBytes
+		}
+		resp, err := http.ReadResponse(c.r, req)
+		if err != nil {
+			return nil, tooLarge(c, err)
+		}
+		c.limit = -1
+		if resp.StatusCode >= http.StatusOK {
+			c.keepable = keepable(resp)
+			return resp, nil
+		}
+		if resp.StatusCode == http.StatusSwitchingProtocols {
+			return nil, errors.New("the server switched protocols although nobody asked")
+		}
+	}
+	return nil, errors.New("too many answers of 1xx")
+}
+
+// tooLarge puts the reason in place of what the parser made of it.
+func tooLarge(c *conn, err error) error {
+	if c.limit == 0 {
+		return errTooLarge
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errClosed
+	}
+	return err
+}
+
+// errClosed is what a server that hangs up in place of an answer is reported as.
+var errClosed = errors.New("the server closed the connection without an answer")
+
+// keepable reports whether the connection can serve another exchange once this answer was read to its end.
+func keepable(resp *http.Response) bool {
+	framed := resp.ContentLength >= 0 || len(resp.TransferEncoding) > 0
+	return !resp.Close && resp.ProtoAtLeast(1, 1) && framed
+}
+
+// again reports whether a request that failed on a kept connection may be sent on another one: nothing of it left, or it
+// changes nothing and nothing came back.
+func (c *conn) again(req *http.Request) bool {
+	if !c.used || c.heard || req.Context().Err() != nil {
+		return false
+	}
+	return !c.wrote || idempotent(req)
+}
+
+func idempotent(req *http.Request) bool {
+	switch req.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return true
+	}
+	return false
+}
+
+func noBody(req *http.Request, resp *http.Response) bool {
+	return req.Method == http.MethodHead || resp.ContentLength == 0 || resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified
+}
