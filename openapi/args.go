@@ -195,6 +195,10 @@ func (im *importer) bodyArgs(o *rawOperation, spec *bodySpec, config ToolConfig)
 	}
 	b.keepNull = essence(b.contentType) == "application/merge-patch+json"
 	b.schema = im.bodySchema(media.schema)
+	if b.kind == binaryBody && b.schema.infer()&^tNull == tObject && len(b.schema.props) > 0 {
+		im.warn.add(o.node, "repaired: "+shorten(b.contentType, 60)+" with an object is sent as JSON") // Docker's older documents
+		b.kind, b.contentType, b.wildcard = jsonBody, "application/json", false
+	}
 	switch b.kind {
 	case jsonBody, formBody, multipartBody:
 		return im.objectArgs(b, spec), b
@@ -205,6 +209,10 @@ func (im *importer) bodyArgs(o *rawOperation, spec *bodySpec, config ToolConfig)
 		a.file = oneFile
 	case linesBody:
 		a.schema = &schema{types: tString | tArray, items: anything()}
+		if media.item != nil {
+			a.schema.items = media.item
+		}
+		a.renamed = im.renames.holds(a.schema.items)
 	default:
 		a.schema = &schema{types: tString, desc: media.schema.desc}
 		if isXMLType(b.contentType) {
@@ -249,6 +257,9 @@ func (im *importer) objectArgs(b *bodyPlan, spec *bodySpec) []*arg {
 		}
 		if b.kind != jsonBody && s.infer()&^tNull == 0 {
 			a.schema = &schema{types: tObject, open: true, desc: s.desc}
+		}
+		if b.kind == multipartBody {
+			a.file = im.fileOf(s, encodingSpec{})
 		}
 		a.renamed = im.renames.holds(a.schema)
 		return []*arg{a}

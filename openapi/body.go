@@ -103,7 +103,7 @@ func (r *requestBuilder) members() ([]member, error) {
 			list = append(list, member{a.orig, v, a})
 		}
 	}
-	if rest := r.plan.byName["additional_properties"]; rest != nil && rest.rest {
+	if rest := r.plan.rest(); rest != nil {
 		more, _ := r.values[rest.name].(map[string]any)
 		if containsNUL(any(more)) {
 			return nil, argumentError(rest.name, faultNUL)
@@ -124,6 +124,16 @@ func (r *requestBuilder) members() ([]member, error) {
 		}
 	}
 	return list, nil
+}
+
+// rest is the argument for members that the document does not name (A12); its own name may be taken by one that it does.
+func (p *plan) rest() *arg {
+	for _, a := range p.args {
+		if a.rest {
+			return a
+		}
+	}
+	return nil
 }
 
 func (p *plan) byOrig(name string) *arg {
@@ -186,13 +196,26 @@ func (r *requestBuilder) wholeBody() (*builtBody, error) {
 
 // looseForm sends an object without declared properties as a form.
 func (r *requestBuilder) looseForm(a *arg, v any) (*builtBody, error) {
-	object, ok := v.(map[string]any)
-	if !ok {
+	var members []member
+	switch v := v.(type) {
+	case map[string]any:
+		for _, k := range sortedKeys(v) {
+			members = append(members, member{k, v[k], &arg{}})
+		}
+	case []any: // parts by their order; in a form they need a name
+		for _, item := range v {
+			members = append(members, member{"body", item, a})
+		}
+	case string:
+		if r.plan.body.kind == formBody {
+			return &builtBody{r.plan.body.contentType, [][]byte{[]byte(v)}}, nil
+		}
+		members = []member{{"file", v, a}}
+	default:
 		return nil, argumentError(a.name, fault("must be an object"))
 	}
-	var members []member
-	for _, k := range sortedKeys(object) {
-		members = append(members, member{k, object[k], &arg{}})
+	if a.file != noFile {
+		members = []member{{"file", v, a}}
 	}
 	if r.plan.body.kind == multipartBody {
 		return r.multipart(members)

@@ -25,8 +25,11 @@ func TestBodiesAreWrittenByTheirType(t *testing.T) { // §8.3
 		{"application/vnd.x+json; version=2", object, "", `{"a":"<&>"}`, `{"a":"<&>"}`, "application/vnd.x+json; version=2"},
 		{"*/*", object, "", `{"a":"x"}`, `{"a":"x"}`, "application/json"},
 		{"application/json", `{"type":"array","items":{"type":"integer"}}`, "", `{"body":[9007199254740993]}`, `[9007199254740993]`, "application/json"},
-		{"application/json", `{"type":"object","additionalProperties":{"type":"integer"}}`, "", `{"body":{"__proto__":1}}`, `{"__proto__":1}`, "application/json"},                                                 // Q18
-		{"application/json", `{"type":"object","properties":{"a":{"type":"string"}},"additionalProperties":true}`, "", `{"a":"x","additional_properties":{"a":"y","b":2}}`, `{"a":"x","b":2}`, "application/json"}, // A12
+		{"application/json", `{"type":"object","additionalProperties":{"type":"integer"}}`, "", `{"body":{"__proto__":1}}`, `{"__proto__":1}`, "application/json"},                                                                                                                        // Q18
+		{"application/json", `{"type":"object","properties":{"a":{"type":"string"}},"additionalProperties":true}`, "", `{"a":"x","additional_properties":{"a":"y","b":2}}`, `{"a":"x","b":2}`, "application/json"},                                                                        // A12
+		{"application/json", `{"type":"object","properties":{"additional_properties":{"type":"string"}},"additionalProperties":{"type":"integer"}}`, "", `{"additional_properties":"x","additional_properties_body":{"b":2}}`, `{"additional_properties":"x","b":2}`, "application/json"}, // A4, A12
+		{"application/octet-stream", object, "", `{"a":"x"}`, `{"a":"x"}`, "application/json"},
+		{"application/x-www-form-urlencoded", `{"type":"string"}`, "", `{"body":"a=b&c=d"}`, "a=b&c=d", "application/x-www-form-urlencoded"},
 		{"application/merge-patch+json", object, "", `{"a":null}`, `{"a":null}`, "application/merge-patch+json"},
 		{"application/json-patch+json", `{}`, "", `{"body":[{"op":"remove","path":"/a"}]}`, `[{"op":"remove","path":"/a"}]`, "application/json-patch+json"},
 		{"application/x-www-form-urlencoded", object, "", `{"a":"x y&b=1\r\n","n":5,"l":[1,2],"o":{"x":{"y":1}}}`, `a=x+y%26b%3D1%0D%0A&n=5&l=1&l=2&o%5Bx%5D%5By%5D=1`, "application/x-www-form-urlencoded"}, // Q16
@@ -200,4 +203,30 @@ func FuzzBuildRequest(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A multipart body need not be an object: a document may give the one file alone, or the parts as a list.
+func TestMultipartBodiesThatAreNoObjects(t *testing.T) { // §8.3
+	base, seen := echoServer(t)
+	for _, c := range []struct{ contentType, schema, args, want string }{
+		{"multipart/form-data", `{"type":"string","format":"binary"}`, `{"body":{"data":"aGk=","filename":"a.txt"}}`, "Content-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nhi"},
+		{"multipart/mixed", `{"type":"array","items":{"type":"object"}}`, `{"body":[{"a":1},{"b":2}]}`, "Content-Type: application/json\r\n\r\n{\"a\":1}|Content-Type: application/json\r\n\r\n{\"b\":2}"},
+		{"multipart/form-data", `{"type":"array","items":{"type":"string","format":"binary"}}`, `{"body":["aGk="]}`, "Content-Disposition: form-data; name=\"file\"; filename=\"file.txt\"\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nhi"},
+	} {
+		tool := importText(t, bodyOperation(c.contentType, c.schema, ""), Options{}).Tools[0]
+		e, err := send(t, tool, base, seen, c.args)
+		if err != nil {
+			t.Errorf("%s: %v\n%s", c.contentType, err, tool.InputSchema)
+			continue
+		}
+		_, params, err := mime.ParseMediaType(e.Header.Get("Content-Type"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := params["boundary"]
+		got := strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(string(e.Body), "--"+b+"\r\n"), "\r\n--"+b+"--\r\n"), "\r\n--"+b+"\r\n", "|")
+		if got != c.want {
+			t.Errorf("%s %s: sent %q, want %q", c.contentType, c.schema, got, c.want)
+		}
+	}
 }

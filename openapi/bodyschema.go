@@ -10,6 +10,9 @@ import (
 // variant requires it, a discriminator as an enum. A union that mixes objects with others stays, and becomes `body`.
 func (im *importer) bodySchema(s *schema) *schema {
 	flat := im.merge.flat(s)
+	if f := im.merge.familyOf(s); f != nil {
+		im.variantTexts[flat] = f.text
+	}
 	if len(flat.anyOf)+len(flat.oneOf) == 0 {
 		return flat
 	}
@@ -32,6 +35,9 @@ func (im *importer) bodySchema(s *schema) *schema {
 		if k := members[i].infer() &^ tNull; k != tObject && !(k == 0 && len(flat.props) > 0) {
 			return flat
 		}
+	}
+	if len(members) == 1 && len(flat.props)+len(flat.required) == 0 {
+		return members[0]
 	}
 	out := im.unite(flat, members)
 	im.unions[flat] = out
@@ -74,8 +80,8 @@ func (im *importer) unite(s *schema, members []*schema) *schema {
 	out.required = append(slices.Clone(s.required), required...)
 	slices.Sort(out.required)
 	out.required = unique(out.required)
-	if sel := s.selector; sel != nil && len(sel.mapping) > 0 {
-		out.props = im.selectorProperty(out.props, sel)
+	if values := (&schema{types: tString}); s.selector.names(values, members) {
+		out.props = selectorProperty(im.merge, out.props, s.selector.property, values)
 	}
 	out.closed = false
 	im.variantTexts[out] = "Variants: " + strings.Join(texts[:min(len(texts), 20)], "; ") + "."
@@ -104,18 +110,14 @@ func addVariant(props []property, p property, fixed int) []property {
 	return append(props, p)
 }
 
-func (im *importer) selectorProperty(props []property, sel *selector) []property {
-	values := &schema{types: tString}
-	for _, m := range sel.mapping {
-		values.enum = append(values.enum, string(appendString(nil, m.name)))
-	}
-	slices.Sort(values.enum)
+// selectorProperty lists what the discriminator may be.
+func selectorProperty(m *merger, props []property, name string, values *schema) []property {
 	for i := range props {
-		if props[i].name == sel.property {
-			values.desc = im.merge.flat(props[i].schema).desc
+		if props[i].name == name {
+			values.desc = m.flatten(props[i].schema, 0).desc
 			props[i].schema = values
 			return props
 		}
 	}
-	return append(props, property{sel.property, values})
+	return append(props, property{name, values})
 }

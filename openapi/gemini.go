@@ -120,8 +120,7 @@ func enumsBack(s *schema, v any, depth int) any {
 		}
 		return v
 	case map[string]any:
-		names := map[string]property{}
-		originals(s, names, 0)
+		names := originals(s)
 		for k, item := range v {
 			if p, known := names[k]; known {
 				v[k] = enumsBack(p.schema, item, depth+1)

@@ -242,8 +242,12 @@ func (im *importer) baseURL(o *rawOperation) (*url.URL, error) {
 		return im.swaggerBase(o)
 	}
 	for _, n := range [...]*node{o.node, o.item, im.root} {
-		if items := n.get("servers").items(); len(items) > 0 {
-			return im.serverURL(items[0])
+		switch v := n.get("servers"); {
+		case len(v.items()) > 0:
+			return im.serverURL(v.items()[0])
+		case v.strAt("url") != "":
+			im.warn.add(v, "repaired: servers is a list")
+			return im.serverURL(v)
 		}
 	}
 	return im.resolveServer("/", im.root)

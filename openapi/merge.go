@@ -5,18 +5,24 @@ import "sort"
 // merger makes of a schema with allOf the one schema that it means (S3), as far as tools can show it. The validator
 // keeps allOf as it is.
 type merger struct {
-	done map[*schema]*schema
-	open map[*schema]bool
+	done     map[*schema]*schema
+	open     map[*schema]bool
+	families map[*schema]*family
 }
 
 const maxMergeDepth = 64
 
 func newMerger() *merger {
-	return &merger{done: map[*schema]*schema{}, open: map[*schema]bool{}}
+	return &merger{done: map[*schema]*schema{}, open: map[*schema]bool{}, families: map[*schema]*family{}}
 }
 
-// flat returns s without allOf at its top.
-func (m *merger) flat(s *schema) *schema { return m.flatten(s, 0) }
+// flat returns s without allOf at its top; a parent has what its kinds add.
+func (m *merger) flat(s *schema) *schema {
+	if f := m.familyOf(s); f != nil {
+		return f.joined
+	}
+	return m.flatten(s, 0)
+}
 
 func (m *merger) flatten(s *schema, depth int) *schema {
 	if len(s.allOf) == 0 {
@@ -43,7 +49,7 @@ func (m *merger) flatten(s *schema, depth int) *schema {
 		m.union(&out, flat)
 	}
 	delete(m.open, s)
-	out.types = out.infer()
+	out.types, out.kinds = out.infer(), nil
 	m.done[s] = &out
 	return &out
 }

@@ -42,7 +42,7 @@ func (r *reach) look(s *schema, seen map[*schema]bool) bool {
 			return true
 		}
 	}
-	for _, list := range [...][]*schema{s.allOf, s.anyOf, s.oneOf, s.prefix} {
+	for _, list := range [...][]*schema{s.allOf, s.anyOf, s.oneOf, s.prefix, s.kinds} {
 		if slices.ContainsFunc(list, func(m *schema) bool { return r.look(m, seen) }) {
 			return true
 		}

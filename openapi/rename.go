@@ -16,8 +16,7 @@ func renameBack(s *schema, v any, depth int) any {
 		}
 		return out
 	case map[string]any:
-		names := map[string]property{}
-		originals(s, names, 0)
+		names := originals(s)
 		out := make(map[string]any, len(v))
 		for _, k := range sortedKeys(v) {
 			p, known := names[k]
@@ -35,21 +34,29 @@ func renameBack(s *schema, v any, depth int) any {
 	return v
 }
 
-// originals maps advertised names to properties, through allOf and unions.
-func originals(s *schema, into map[string]property, depth int) {
-	if s == nil || depth > 8 {
-		return
-	}
-	for i, name := range safeNames(s) {
-		if _, known := into[name]; !known {
-			into[name] = s.props[i]
+// originals maps advertised names to properties, through allOf, unions and kinds, which lead back to their parents.
+func originals(s *schema) map[string]property {
+	names := map[string]property{}
+	seen := map[*schema]bool{}
+	var add func(s *schema, depth int)
+	add = func(s *schema, depth int) {
+		if s == nil || depth > 8 || seen[s] {
+			return
+		}
+		seen[s] = true
+		for i, name := range safeNames(s) {
+			if _, known := names[name]; !known {
+				names[name] = s.props[i]
+			}
+		}
+		for _, list := range [...][]*schema{s.allOf, s.anyOf, s.oneOf, s.kinds} {
+			for _, m := range list {
+				add(m, depth+1)
+			}
 		}
 	}
-	for _, list := range [...][]*schema{s.allOf, s.anyOf, s.oneOf} {
-		for _, m := range list {
-			originals(m, into, depth+1)
-		}
-	}
+	add(s, 0)
+	return names
 }
 
 func itemSchemas(s *schema, depth int) []*schema {

@@ -229,7 +229,7 @@ func (t *translator) richVariants(p step, s *schema, members []*schema) {
 		text := strconv.Quote(visibleName(sel.property)) + " tells the variants apart."
 		var names []string
 		for _, m := range sel.mapping {
-			names = append(names, visibleName(m.name))
+			names = append(names, visibleName(m.value))
 		}
 		slices.Sort(names)
 		if len(names) > 0 {

@@ -71,6 +71,7 @@ type schema struct {
 
 	allOf, anyOf, oneOf []*schema
 	selector            *selector
+	kinds               []*schema // of a discriminator without a union: the schemas that extend this one
 
 	// Only the validator looks at these (S6).
 	not, ifs, then, elses, contains, propNames *schema
@@ -92,8 +93,12 @@ type property struct {
 // selector is a discriminator: which property tells the variants apart, and what it is for each.
 type selector struct {
 	property string
-	mapping  []property
+	mapping  []mapped
+	open     bool // other values stand for a default
 }
+
+// mapped is one value of a discriminator and the name of the component that it chooses.
+type mapped struct{ value, target string }
 
 // dependency is dependentRequired or dependentSchemas for one property.
 type dependency struct {

@@ -16,6 +16,7 @@ type schemaReader struct {
 	known    map[*node]*schema
 	queue    []pending
 	draining bool
+	children map[*file]map[*node][]field
 }
 
 type pending struct {
@@ -173,6 +174,12 @@ func (r *schemaReader) fill(s *schema, n *node) {
 	}
 	if s.types == tAny {
 		s.types = s.infer()
+		if n.isTrue("nullable") || n.isTrue("x-nullable") {
+			s.orNull()
+		}
+	}
+	if s.selector != nil {
+		s.kinds = r.kindsOf(n)
 	}
 }
 
@@ -187,7 +194,7 @@ func (r *schemaReader) fillText(s *schema, key string, v *node) bool {
 			s.format = v.str()
 		}
 	case "pattern":
-		s.pattern = v.str()
+		s.pattern = r.pattern(v)
 		if len(s.pattern) > maxPattern {
 			r.warn(v, "schema: pattern is longer than 1024 characters and left out")
 			s.pattern = ""
@@ -203,6 +210,20 @@ func (r *schemaReader) fillText(s *schema, key string, v *node) bool {
 }
 
 const maxPattern = 1024
+
+// pattern reads a regular expression; one that is written as a literal of JavaScript would match nothing.
+func (r *schemaReader) pattern(v *node) string {
+	text := v.str()
+	end := strings.LastIndexByte(text, '/')
+	if end < 2 || text[0] != '/' || strings.Trim(text[end+1:], "dgimsuvy") != "" || text[1] != '^' && text[end-1] != '$' {
+		return text
+	}
+	r.repaired(v, "pattern is written between slashes")
+	if strings.ContainsAny(text[end+1:], "ims") { // what these say, a pattern cannot
+		return ""
+	}
+	return text[1:end]
+}
 
 // text reads a text field; a reference there means the text of that file (P4).
 func (r *schemaReader) text(v *node) string {
@@ -463,7 +484,8 @@ func (r *schemaReader) fillSelector(s *schema, v *node) {
 	}
 	sel := &selector{property: name}
 	for _, f := range v.get("mapping").fields() {
-		sel.mapping = append(sel.mapping, property{name: f.key})
+		sel.mapping = append(sel.mapping, mapped{f.key, componentName(f.value.str())})
 	}
+	sel.open = v.get("defaultMapping") != nil
 	s.selector = sel
 }

@@ -23,6 +23,22 @@ func (r *schemaReader) fillType(s *schema, n *node) {
 	}
 }
 
+// orNull is nullable beside no type, the only way in which 3.0 lets a reference be null: {nullable: true, allOf: [REF]}.
+func (s *schema) orNull() {
+	null := &schema{types: tNull}
+	switch {
+	case s.types != tAny:
+		s.types |= tNull
+	case len(s.oneOf) > 0:
+		s.oneOf = append(s.oneOf, null)
+	case len(s.anyOf) > 0:
+		s.anyOf = append(s.anyOf, null)
+	case len(s.allOf) > 0:
+		value := &schema{name: s.name, allOf: s.allOf, required: s.required}
+		s.allOf, s.required, s.anyOf = nil, nil, []*schema{value, null}
+	}
+}
+
 func (r *schemaReader) typeOf(s *schema, n, v *node) types {
 	switch v.str() {
 	case "object":

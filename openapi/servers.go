@@ -33,6 +33,9 @@ func (im *importer) swaggerBase(o *rawOperation) (*url.URL, error) {
 // serverURL fills the variables of a server object. Arguments never reach them (Q20).
 func (im *importer) serverURL(server *node) (*url.URL, error) {
 	text := server.strAt("url")
+	if server.isScalar() {
+		text = server.str()
+	}
 	variables := server.get("variables")
 	var b strings.Builder
 	for text != "" {
@@ -64,6 +67,13 @@ func (im *importer) serverURL(server *node) (*url.URL, error) {
 // resolveServer makes a server URL absolute, against the document's own URL where there is one (B3).
 func (im *importer) resolveServer(text string, at *node) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(text))
+	if err == nil && u.Opaque != "" && u.Host == "" && strings.Trim(u.Opaque[:1], "0123456789") == "" {
+		err = errors.New("a host and a port without a scheme: localhost:8080")
+	}
+	if err == nil && u.Scheme == "" && u.Host != "" && im.lib.rootURL == nil {
+		im.warn.add(at, fmt.Sprintf("lint: server URL %q has no scheme: read as https", shorten(text, 100)))
+		u.Scheme = "https"
+	}
 	if err != nil || u.IsAbs() && u.User == nil && isHTTP(u) && CheckBase(u) != nil {
 		// A placeholder such as https://{your-host}: the tool is offered, and needs a configured backend.
 		im.warn.add(at, fmt.Sprintf("lint: server URL %q has no usable host: set backend", shorten(text, 100)))
@@ -97,7 +107,7 @@ func CheckBase(u *url.URL) error {
 		return errors.New("it holds a credential")
 	case u.Host == "" || u.Hostname() == "":
 		return errors.New("it has no host")
-	case strings.ContainsAny(u.Host, "{}\\ %"):
+	case strings.ContainsAny(u.Host, "{}<>\"\\ %"):
 		return errors.New("its host is not valid")
 	}
 	return nil

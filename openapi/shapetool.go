@@ -117,7 +117,7 @@ func visibleName(s string) string {
 func (im *importer) exampleOf(a *arg, flat *schema) string {
 	text := flat.example
 	if a.spec != nil && a.spec.node != nil {
-		if e := a.spec.node.get("example"); e != nil {
+		if e := firstExample(a.spec.node); e != nil {
 			text = literal(e)
 		}
 	}
@@ -126,6 +126,20 @@ func (im *importer) exampleOf(a *arg, flat *schema) string {
 	}
 	text, _ = visible(text)
 	return text
+}
+
+// firstExample is the example of a parameter, or the first by name of several.
+func firstExample(n *node) *node {
+	if e := n.get("example"); e != nil {
+		return e
+	}
+	first := field{}
+	for _, f := range n.get("examples").fields() {
+		if v := f.value.get("value"); v != nil && (first.value == nil || f.key < first.key) {
+			first = field{f.key, v}
+		}
+	}
+	return first.value
 }
 
 // tool size, as the object stands in tools/list.

@@ -3,6 +3,7 @@ package openapi
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -42,7 +43,8 @@ type bodySpec struct {
 type mediaSpec struct {
 	contentType string
 	schema      *schema
-	described   bool // a schema was given
+	item        *schema // of each value of a sequence (3.2 itemSchema)
+	described   bool    // a schema was given
 	encoding    map[string]encodingSpec
 }
 
@@ -65,7 +67,7 @@ type skeleton struct {
 
 // typed has kin-openapi read the operation: styles and their defaults, bodies, and for Swagger 2.0 the conversion.
 func (im *importer) typed(o *rawOperation) ([]*paramSpec, *bodySpec, error) {
-	nodes := im.parameters(o)
+	nodes := im.oneBody(o, im.parameters(o))
 	sk := skeleton{Responses: map[string]any{}}
 	for i, p := range nodes {
 		sk.Parameters = append(sk.Parameters, im.outline(p, i))
@@ -88,6 +90,34 @@ func (im *importer) typed(o *rawOperation) ([]*paramSpec, *bodySpec, error) {
 		return params, im.swaggerBody(o, op, nodes), nil
 	}
 	return params, im.bodySpec(body, op), nil
+}
+
+// oneBody keeps what can be one body of Swagger 2.0: the last body parameter (P19), or the form. Where a document has
+// both, it is the form if that is what the operation consumes.
+func (im *importer) oneBody(o *rawOperation, nodes []*node) []*node {
+	last, forms := -1, 0
+	for i, n := range nodes {
+		switch n.strAt("in") {
+		case "body":
+			last = i
+		case "formData":
+			forms++
+		}
+	}
+	if last < 0 || !im.swagger {
+		return nodes
+	}
+	form := forms > 0 && slices.ContainsFunc(im.mediaList(o, "consumes"), isFormType)
+	var kept []*node
+	for i, n := range nodes {
+		in := n.strAt("in")
+		if in == "body" && (i != last || form) || in == "formData" && !form {
+			im.warn.add(n, "repaired: an operation has one body; "+in+" parameter "+shorten(n.strAt("name"), 60)+" is dropped")
+			continue
+		}
+		kept = append(kept, n)
+	}
+	return kept
 }
 
 func (im *importer) readSkeleton(o *rawOperation, sk skeleton) (*openapi3.Operation, error) {
@@ -274,14 +304,35 @@ func (im *importer) bodySpec(n *node, op *openapi3.Operation) *bodySpec {
 		if strings.HasPrefix(essence(name), "multipart/") {
 			im.partHeaders(media, encoding)
 		}
-		spec.media = append(spec.media, mediaSpec{
-			contentType: name, schema: im.reader.read(media.get("schema")), described: media.get("schema") != nil, encoding: encoding,
-		})
+		one := mediaSpec{contentType: name, schema: im.reader.read(media.get("schema")), described: media.get("schema") != nil, encoding: encoding}
+		if item := media.get("itemSchema"); item != nil {
+			one.item = im.reader.read(item)
+			if !one.described {
+				one.schema = &schema{types: tArray, items: one.item}
+			}
+		}
+		spec.media = append(spec.media, one)
 	}
 	if len(spec.media) == 0 {
-		spec.media = []mediaSpec{{contentType: "application/json", schema: anything()}}
+		spec.media = []mediaSpec{im.bodyWithoutContent(n)}
 	}
 	return spec
+}
+
+// bodyWithoutContent is JSON; some documents put the schema where the content belongs.
+func (im *importer) bodyWithoutContent(n *node) mediaSpec {
+	m := mediaSpec{contentType: "application/json", schema: anything()}
+	s := n.get("schema")
+	for _, key := range [...]string{"type", "properties", "allOf", "oneOf", "anyOf"} {
+		if s == nil && n.get(key) != nil {
+			s = n
+		}
+	}
+	if s != nil {
+		im.warn.add(n, "repaired: the request body is a schema; read as JSON")
+		m.schema, m.described = im.reader.read(s), true
+	}
+	return m
 }
 
 func encodings(m *openapi3.MediaType) map[string]encodingSpec {

@@ -340,7 +340,7 @@ func byName(props []property) []int {
 func (t *translator) array(p step, s *schema) {
 	into := p.into
 	switch {
-	case len(s.prefix) > 0:
+	case len(s.prefix) > 1 || len(s.prefix) == 1 && t.says(s.prefix[0]):
 		items := &shape{depth: p.depth + 1}
 		for _, part := range s.prefix {
 			items.anyOf = append(items.anyOf, t.child(p, part, false))

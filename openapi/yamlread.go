@@ -75,18 +75,73 @@ func readYAML(data []byte, f *file, warn func(n *node, message string)) (*node, 
 	if line, deep := tooDeep(data); deep {
 		return nil, fmt.Errorf("%w at line %d", errTooDeep, line)
 	}
-	loader, err := yaml.NewLoader(bytes.NewReader(data))
+	data = withoutDirectives(data)
+	doc, loader, err := loadYAML(data)
+	if err != nil && bytes.IndexByte(data, '\t') >= 0 {
+		spaced, again := spacesForTabs(data)
+		if d, l, err := loadYAML(spaced); again && err == nil {
+			warn(&node{file: f, line: 1, col: 1}, "repaired: tabs indent the document; each is read as four spaces")
+			return readDocument(d, l, f, warn)
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read YAML: %w", err)
 	}
+	return readDocument(doc, loader, f, warn)
+}
+
+// loadYAML parses the first document; nil when there is none.
+func loadYAML(data []byte) (*yaml.Node, *yaml.Loader, error) {
+	loader, err := yaml.NewLoader(bytes.NewReader(data))
+	if err != nil {
+		return nil, nil, err
+	}
 	var doc yaml.Node
 	if err := loader.Load(&doc); errors.Is(err, io.EOF) {
-		return &node{file: f, line: 1, col: 1}, nil
+		return nil, nil, nil
 	} else if err != nil {
-		return nil, fmt.Errorf("read YAML: %w", err)
+		return nil, nil, err
+	}
+	return &doc, loader, nil
+}
+
+// withoutDirectives empties the lines before the document that start with %: the parser takes %YAML 1.1 only, and what the
+// directives could say changes nothing here.
+func withoutDirectives(data []byte) []byte {
+	for at := 0; at < len(data) && (data[at] == '%' || data[at] == '#' || data[at] == '\n' || data[at] == '\r'); {
+		end := bytes.IndexByte(data[at:], '\n')
+		if end < 0 {
+			return data
+		}
+		if data[at] == '%' {
+			data = append(append(bytes.Clone(data[:at]), '#'), data[at+1:]...)
+		}
+		at += end + 1
+	}
+	return data
+}
+
+// spacesForTabs replaces tabs at the start of lines, which YAML does not take for indentation (R2).
+func spacesForTabs(data []byte) (spaced []byte, changed bool) {
+	spaced = make([]byte, 0, len(data)+len(data)/8)
+	start := true
+	for _, c := range data {
+		if start && c == '\t' {
+			spaced, changed = append(spaced, "    "...), true
+			continue
+		}
+		start = c == '\n' || start && c == ' '
+		spaced = append(spaced, c)
+	}
+	return spaced, changed
+}
+
+func readDocument(doc *yaml.Node, loader *yaml.Loader, f *file, warn func(n *node, message string)) (*node, error) {
+	if doc == nil {
+		return &node{file: f, line: 1, col: 1}, nil
 	}
 	c := &yamlConverter{file: f, warn: warn, done: map[*yaml.Node]*node{}, sizes: map[*node]int{}, open: map[*yaml.Node]bool{}, names: map[string]string{}}
-	root := &doc
+	root := doc
 	if root.Kind == yaml.DocumentNode && len(root.Content) > 0 {
 		root = root.Content[0]
 	}
