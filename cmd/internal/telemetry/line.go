@@ -30,31 +30,38 @@ const maxKept = 64 << 10
 
 // request writes the line of a request as slog's JSON handler does, in a fifth of the time: every request has one. false:
 // there is something among the attributes that only the handler can write, and nothing was written.
-func (l *lines) request(at time.Time, level slog.Level, attrs []slog.Attr) bool {
+func (h *handler) request(at time.Time, level slog.Level, attrs []slog.Attr) bool {
+	if h.json == nil {
+		return false
+	}
 	room := buffers.Get().(*[]byte)
 	b := append((*room)[:0], `{"time":"`...)
 	b = at.AppendFormat(b, time.RFC3339Nano)
 	b = append(append(b, `","level":"`...), level.String()...)
 	b = append(b, `","msg":"request"`...)
 	ok := true
-	for _, a := range attrs {
-		if a.Value.Kind() == slog.KindString && a.Value.String() == "" {
-			continue // what is empty says nothing
-		}
-		a = redact(nil, a)
-		b = appendText(append(b, ','), a.Key)
-		if b, ok = appendValue(append(b, ':'), a.Value); !ok {
-			break
+	for _, list := range [2][]slog.Attr{h.own, attrs} {
+		for i := 0; i < len(list) && ok; i++ {
+			b, ok = appendAttr(b, list[i])
 		}
 	}
 	if ok {
-		_, _ = l.Write(append(b, '}', '\n')) // a log that cannot be written is told nowhere
+		_, _ = h.json.Write(append(b, '}', '\n')) // a log that cannot be written is told nowhere
 	}
 	if cap(b) <= maxKept {
 		*room = b
 		buffers.Put(room)
 	}
 	return ok
+}
+
+func appendAttr(b []byte, a slog.Attr) ([]byte, bool) {
+	if a.Value.Kind() == slog.KindString && a.Value.String() == "" {
+		return b, true // what is empty says nothing
+	}
+	a = redact(nil, a)
+	b = appendText(append(b, ','), a.Key)
+	return appendValue(append(b, ':'), a.Value)
 }
 
 func appendValue(b []byte, v slog.Value) ([]byte, bool) {

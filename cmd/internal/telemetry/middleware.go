@@ -130,7 +130,7 @@ func (q *Requests) write(ctx context.Context, level slog.Level, attrs []slog.Att
 		return
 	}
 	at := q.now()
-	if direct, ok := h.(*handler); ok && direct.json != nil && direct.json.request(at, level, attrs) {
+	if direct, ok := h.(*handler); ok && direct.request(at, level, attrs) {
 		return
 	}
 	attrs = slices.DeleteFunc(attrs, func(a slog.Attr) bool { return a.Value.Kind() == slog.KindString && a.Value.String() == "" })

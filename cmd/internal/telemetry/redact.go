@@ -26,15 +26,16 @@ func NewLogger(w io.Writer, o Options) *slog.Logger {
 	ho := &slog.HandlerOptions{Level: o.Level, ReplaceAttr: redact}
 	out := &lines{w: w}
 	if o.Format == "json" {
-		return slog.New(&handler{slog.NewJSONHandler(out, ho), out})
+		return slog.New(&handler{slog.NewJSONHandler(out, ho), out, nil})
 	}
-	return slog.New(&handler{slog.NewTextHandler(out, ho), nil})
+	return slog.New(&handler{slog.NewTextHandler(out, ho), nil, nil})
 }
 
 // handler redacts the message too; attributes pass through redact.
 type handler struct {
 	slog.Handler
-	json *lines // where lines of requests go without a detour; nil: nowhere
+	json *lines      // where lines of requests go without a detour; nil: nowhere
+	own  []slog.Attr // that every line has
 }
 
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
@@ -46,9 +47,12 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, clean)
 }
 
-func (h *handler) WithAttrs(a []slog.Attr) slog.Handler { return &handler{h.Handler.WithAttrs(a), nil} }
+func (h *handler) WithAttrs(a []slog.Attr) slog.Handler {
+	return &handler{h.Handler.WithAttrs(a), h.json, append(h.own[:len(h.own):len(h.own)], a...)}
+}
+
 func (h *handler) WithGroup(name string) slog.Handler {
-	return &handler{h.Handler.WithGroup(name), nil}
+	return &handler{h.Handler.WithGroup(name), nil, nil}
 }
 
 // suspicious reports whether a key, in lower case, contains a word that makes its value unprintable, but for the keys of
