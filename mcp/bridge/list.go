@@ -1,13 +1,10 @@
 package bridge
 
 import (
-	"crypto/subtle"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
-	"github.com/drawbridge-mcp/drawbridge/proxy/secret"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/listing"
 )
 
 // list answers tools/list with bytes that were made before, page by page (T2, T6, X2).
@@ -67,61 +64,28 @@ func (s *Server) makePage(v *view, offset int, modern bool) []byte {
 	return append(b, '}')
 }
 
-// Parts of a cursor, in bytes: version of the catalogue, view, offset, MAC. It names a place and proves nothing; the MAC
-// only keeps strangers from making us look for places that are not there.
-const (
-	cursorVersion = 8
-	cursorView    = 8
-	cursorOffset  = 4
-	cursorMAC     = 8
-	cursorSize    = cursorVersion + cursorView + cursorOffset + cursorMAC
-)
-
-func (s *Server) cursor(v *view, offset int) string {
-	b := append(make([]byte, 0, cursorSize), s.version[:cursorVersion]...)
-	b = append(b, v.hash[:cursorView]...)
-	b = binary.BigEndian.AppendUint32(b, uint32(offset))
-	return base64.RawURLEncoding.EncodeToString(append(b, s.cursorMAC(b)...))
+func (s *Server) cursors() listing.Cursors {
+	return listing.Cursors{Keyring: s.cfg.Keyring, List: "tools/list", Server: s.cfg.Name}
 }
 
-func (s *Server) cursorMAC(b []byte) []byte {
-	return s.cfg.Keyring.MAC(secret.Cursor, "tools/list", s.cfg.Name, string(b))[:cursorMAC]
+func (s *Server) cursor(v *view, offset int) string {
+	return s.cursors().Write(listing.Place{Version: listing.KeyOf(s.version[:]), View: listing.KeyOf(v.hash[:]), Offset: offset})
 }
 
 // resume finds where a cursor goes on in v.
 func (s *Server) resume(v *view, cursor string) (offset int, ok bool) {
-	if len(cursor) != base64.RawURLEncoding.EncodedLen(cursorSize) {
-		return 0, false
-	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || subtle.ConstantTimeCompare(b[cursorSize-cursorMAC:], s.cursorMAC(b[:cursorSize-cursorMAC])) != 1 {
-		return 0, false
-	}
-	version, hash := b[:cursorVersion], b[cursorVersion:cursorVersion+cursorView]
-	offset = int(binary.BigEndian.Uint32(b[cursorVersion+cursorView:]))
+	p, ok := s.cursors().Read(cursor)
 	switch {
-	case string(version) == string(s.version[:cursorVersion]):
-		return offset, string(hash) == string(v.hash[:cursorView]) && offset <= len(v.tools)
-	case s.held != nil && string(version) == string(s.held.version[:cursorVersion]):
-		old := s.held.views.byHash(hash)
-		if old == nil || offset > len(old.tools) {
+	case !ok:
+		return 0, false
+	case p.Version == listing.KeyOf(s.version[:]):
+		return p.Offset, p.View == listing.KeyOf(v.hash[:]) && p.Offset <= len(v.tools)
+	case s.held != nil && p.Version == listing.KeyOf(s.held.version[:]):
+		old := s.held.views.byHash(p.View[:])
+		if old == nil || p.Offset > len(old.tools) {
 			return 0, false
 		}
-		return after(old.tools[:offset], v.tools), true
+		return listing.After(old.tools[:p.Offset], v.tools, func(t *tool) string { return t.Name }), true
 	}
 	return 0, false
-}
-
-// after returns the place in tools behind the last one that the client was shown and that is still there.
-func after(shown, tools []*tool) int {
-	place := make(map[string]int, len(tools))
-	for i, t := range tools {
-		place[t.Name] = i + 1
-	}
-	for i := len(shown) - 1; i >= 0; i-- {
-		if p, ok := place[shown[i].Name]; ok {
-			return p
-		}
-	}
-	return 0
 }
