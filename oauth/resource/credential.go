@@ -119,16 +119,20 @@ func afterScheme(value string) string {
 func isB64Token(s string) bool {
 	body := strings.TrimRight(s, "=")
 	for i := range len(body) {
-		c := body[i]
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-		case c == '-', c == '.', c == '_', c == '~', c == '+', c == '/':
-		default:
+		if !b64Chars[body[i]] {
 			return false
 		}
 	}
 	return body != ""
 }
+
+// b64Chars are the characters of a b64token. A table, since every call's token is read through it.
+var b64Chars = func() (in [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/") {
+		in[c] = true
+	}
+	return in
+}()
 
 // looksLikeJWT tells an access token from a key that has dots (llm.md KEY-2): two dots and a JOSE header.
 func looksLikeJWT(s string) bool {
