@@ -97,14 +97,15 @@ func (s *served) shim(t *testing.T, tokens map[string]string) string {
 		}
 		r.Out.Header.Set("Authorization", "Bearer "+tokens[strings.TrimPrefix(r.In.URL.Path, "/mcp/")])
 	}}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// A body that is still being read when the answer is flushed gets closed by net/http, and the answer with it.
 		body, _ := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		pass.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
-	own = strings.TrimPrefix(server.URL, "http://")
+	own = server.Listener.Addr().String()
+	server.Start()
 	return server.URL
 }
 
