@@ -1,6 +1,8 @@
 package openapi
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,15 +19,11 @@ import (
 // another YAML reader, another way through references.
 func checkNames(t *testing.T, path string, d *Document) (named, kept int) {
 	t.Helper()
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if raced && info.Size() > 300_000 {
-		return 0, 0
-	}
 	r := &rawDocument{files: map[string]any{}}
 	root := r.file(path)
+	if root == nil {
+		t.Errorf("%s: not read", path)
+	}
 	tools := map[string]*Tool{}
 	for _, tool := range d.Tools {
 		tools[tool.Method+" "+tool.Path] = tool
@@ -92,8 +90,10 @@ func (r *rawDocument) file(path string) any {
 		return v
 	}
 	var v any
-	if data, err := os.ReadFile(path); err == nil {
-		_ = yaml.Load(data, &v)
+	if data, err := os.ReadFile(path); err == nil && json.Unmarshal(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), &v) != nil {
+		if yaml.Load(data, &v) != nil {
+			v = nil
+		}
 	}
 	r.files[path] = v
 	return v

@@ -2,82 +2,9 @@ package openapi
 
 import (
 	"encoding/json"
-	"path/filepath"
 	"strings"
 	"testing"
 )
-
-// difficult are the documents that the other profiles are held to as well: the anchors, and those that hurt most.
-var difficult = []string{
-	"petstore-3.0.json", "github-api-3.0.json", "stripe-3.0.yaml", "kubernetes-2.0.json", "openai-3.1.yaml", "digitalocean-3.0/DigitalOcean-public.v2.yaml", "slack-web-2.0.json",
-	"hubspot-forms-3.0.yaml", "telnyx-3.0.yaml", "bungie-3.0.yaml", "cortex-xsoar-2.0.json", "svix-3.1.yaml", "elevenlabs-3.1.yaml", "box-3.0.json", "vercel-3.0.yaml",
-	"mcp-registry-3.1.yaml", "burgershop-3.1.yaml", "grpc-gateway-a-bit-of-everything-2.0.json", "weather-gov-3.0.json", "twilio-messaging-v1-3.0.yaml", "docker-engine-2.0.yaml",
-}
-
-func TestProfilesAreCleanOnDifficultDocuments(t *testing.T) { // §6.2
-	dir, _ := corpus(t)
-	for _, profile := range []Profile{Rich, Gemini} {
-		for i, name := range difficult {
-			if raced && i%4 != len(profile)%4 { // another quarter for each profile
-				continue
-			}
-			t.Run(string(profile)+"/"+name, func(t *testing.T) {
-				d, err := importFile(t, filepath.Join(dir, name), Options{Profile: profile})
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, p := range d.Panics() {
-					t.Error(p)
-				}
-				if len(d.Tools) != d.Operations {
-					t.Errorf("%d tools of %d operations", len(d.Tools), d.Operations)
-				}
-				reportFaults(t, cleanTools(d, profile, !raced))
-				for i, tool := range d.Tools {
-					if i%23 == 0 {
-						if err := compiles(tool.InputSchema); err != nil {
-							t.Errorf("%s: %v", tool.Name, err)
-						}
-					}
-				}
-			})
-		}
-	}
-}
-
-// names lists the arguments of a tool, the required ones marked.
-func names(t *testing.T, tool *Tool) string {
-	t.Helper()
-	var s struct {
-		Properties map[string]json.RawMessage
-		Required   []string
-	}
-	if err := json.Unmarshal(tool.InputSchema, &s); err != nil {
-		t.Fatal(err)
-	}
-	return strings.Join(sortedKeys(s.Properties), " ") + " required " + strings.Join(s.Required, " ")
-}
-
-func TestProfilesChangeNeitherNamesNorWhatIsRequired(t *testing.T) { // §6.2
-	dir, _ := corpus(t)
-	for _, name := range []string{"petstore-3.0.json", "openai-3.1.yaml", "slack-web-2.0.json", "box-3.0.json"} {
-		plain, err := importFile(t, filepath.Join(dir, name), Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, profile := range []Profile{Rich, Gemini} {
-			other, err := importFile(t, filepath.Join(dir, name), Options{Profile: profile})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i, tool := range plain.Tools {
-				if o := other.Tools[i]; o.Name != tool.Name || o.Description != tool.Description || names(t, o) != names(t, tool) {
-					t.Errorf("%s %s: %s %s, want %s %s", name, profile, o.Name, names(t, o), tool.Name, names(t, tool))
-				}
-			}
-		}
-	}
-}
 
 func TestTextsStandForEnumsInProfileGemini(t *testing.T) { // §6.2
 	doc := `{"openapi":"3.1.0","info":{},"paths":{"/x":{"post":{"operationId":"op","parameters":[{"name":"page","in":"query","schema":{"type":"integer","enum":[10,25,50],"default":25}}],

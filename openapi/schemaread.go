@@ -240,13 +240,17 @@ func (r *schemaReader) text(v *node) string {
 func (r *schemaReader) fillBound(s *schema, n *node, key string, v *node) bool {
 	switch key {
 	case "minimum":
-		s.min = tighter(s.min, r.number(v, key), false)
+		if on, _ := n.get("exclusiveMinimum").truth(); !on {
+			s.min = tighter(s.min, r.number(v, key), false)
+		}
 	case "maximum":
-		s.max = tighter(s.max, r.number(v, key), true)
+		if on, _ := n.get("exclusiveMaximum").truth(); !on {
+			s.max = tighter(s.max, r.number(v, key), true)
+		}
 	case "exclusiveMinimum":
-		s.above, s.min = r.exclusive(n, v, "minimum", s.above, s.min)
+		s.above = r.exclusive(n, v, "minimum")
 	case "exclusiveMaximum":
-		s.below, s.max = r.exclusive(n, v, "maximum", s.below, s.max)
+		s.below = r.exclusive(n, v, "maximum")
 	case "multipleOf":
 		if s.multipleOf = r.number(v, key); s.multipleOf != "" && toFloat(s.multipleOf) <= 0 {
 			s.multipleOf = ""
@@ -273,18 +277,19 @@ func (r *schemaReader) fillBound(s *schema, n *node, key string, v *node) bool {
 	return true
 }
 
-// exclusive reads the boolean form of 3.0, which moves the bound, and the numeric one of 3.1 (P14).
-func (r *schemaReader) exclusive(n, v *node, plain, exclusive, inclusive string) (string, string) {
+// exclusive reads the boolean form of 3.0, which takes the plain bound's place, and the numeric one of 3.1 (P14).
+func (r *schemaReader) exclusive(n, v *node, plain string) string {
 	if v.kind == numberKind || isNumber(strings.TrimSpace(v.str())) {
-		return r.number(v, "exclusive "+plain), inclusive
+		return r.number(v, "exclusive "+plain)
 	}
-	if on, _ := v.truth(); on {
-		if r.siblings {
-			r.repaired(v, "the exclusive form of %s is a number since 3.1", plain)
-		}
-		return r.number(n.get(plain), plain), ""
+	on, _ := v.truth()
+	if !on {
+		return ""
 	}
-	return exclusive, inclusive
+	if r.siblings {
+		r.repaired(v, "the exclusive form of %s is a number since 3.1", plain)
+	}
+	return r.number(n.get(plain), plain)
 }
 
 // number reads a number, also one written as a text (P13).
