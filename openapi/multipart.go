@@ -195,7 +195,7 @@ func onlyValue(s *schema) (any, bool) {
 }
 
 // quoteName encodes what would end a quoted name, as WHATWG does, and the other control characters, for which servers
-// refuse the whole body (Q17).
+// refuse the whole body, and the backslash, which half of the servers take for an escape of the quote after it (Q17).
 func quoteName(s string) string {
 	if strings.IndexFunc(s, endsName) < 0 {
 		return s
@@ -211,4 +211,4 @@ func quoteName(s string) string {
 	return string(b)
 }
 
-func endsName(r rune) bool { return r == '"' || r < 0x20 || r == 0x7f }
+func endsName(r rune) bool { return r == '"' || r == '\\' || r < 0x20 || r == 0x7f }
