@@ -33,6 +33,8 @@ type Passed struct {
 	Result json.RawMessage
 	// Body is the answer, read as it comes. Errors of it are what the client is told; nil: there is none.
 	Body io.ReadCloser
+	// HangUp ends a read of Body that waits, from another goroutine; nil: reads do not wait. Body is closed afterwards.
+	HangUp func()
 	// Stream says that Body is an event stream, each event at most MaxEvent bytes long (0: 32 MiB).
 	Stream   bool
 	MaxEvent int

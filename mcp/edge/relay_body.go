@@ -49,9 +49,18 @@ func (x *exchange) relayStream(ctx context.Context, p *Passed, l *listener) {
 	s.alive = x.stillThere
 	s.open()
 	defer func() { _ = s.ctl.SetWriteDeadline(time.Time{}) }()
-	chunks, taken, stop := make(chan chunk), make(chan struct{}), make(chan struct{})
-	defer close(stop)
-	go read(eventstream.NewReader(p.Body, p.MaxEvent), chunks, taken, stop)
+	chunks, taken, stop, left := make(chan chunk), make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(left)
+		read(eventstream.NewReader(p.Body, p.MaxEvent), chunks, taken, stop)
+	}()
+	defer func() { // nobody reads a body that is being closed
+		close(stop)
+		if p.HangUp != nil {
+			p.HangUp()
+		}
+		<-left
+	}()
 	var last lastEvent
 	silence := time.NewTimer(pingEvery)
 	defer silence.Stop()

@@ -35,12 +35,11 @@ func passedHeaders(from http.Header) http.Header {
 
 // forward sends the message on and hands back the answer as it comes.
 func (x *exchange) forward(ctx context.Context) (*edge.Passed, error) {
-	answer, err := x.send(ctx)
+	b, err := x.open(ctx)
 	if err != nil {
 		return x.fault(err)
 	}
-	b := newBody(ctx, x, answer)
-	p, err := x.judge(answer, b)
+	p, err := x.judge(b.answer, b)
 	if p == nil || p.Body == nil {
 		_ = b.Close()
 	}
@@ -51,7 +50,7 @@ func (x *exchange) forward(ctx context.Context) (*edge.Passed, error) {
 func (x *exchange) judge(answer *proxy.Answer, b *body) (*edge.Passed, error) {
 	kind, _, _ := mime.ParseMediaType(answer.Upstream.Get("Content-Type"))
 	status := answer.Status
-	p := &edge.Passed{Status: status, Header: passedHeaders(answer.Upstream), Body: b, Length: -1, MaxEvent: int(x.s.cfg.Limits.Body)}
+	p := &edge.Passed{Status: status, Header: passedHeaders(answer.Upstream), Body: b, HangUp: b.hangUp, Length: -1, MaxEvent: int(x.s.cfg.Limits.Body)}
 	switch {
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return x.refusedCredential()

@@ -20,7 +20,8 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return 
 // told to the pipeline once.
 type body struct {
 	x      *exchange
-	ctx    context.Context
+	ctx    context.Context // of whoever waits for the answer
+	hangUp func()          // ends a read from another goroutine, before Close
 	answer *proxy.Answer
 	buf    *[]byte // from the pool; nil until it is needed
 	first  []byte  // read ahead and not handed out
@@ -30,8 +31,15 @@ type body struct {
 	closed sync.Once
 }
 
-func newBody(ctx context.Context, x *exchange, answer *proxy.Answer) *body {
-	return &body{x: x, ctx: ctx, answer: answer}
+// open makes the call and returns its answer, which must be closed.
+func (x *exchange) open(ctx context.Context) (*body, error) {
+	call, hangUp := context.WithCancel(ctx)
+	answer, err := x.send(call)
+	if err != nil {
+		hangUp()
+		return nil, err
+	}
+	return &body{x: x, ctx: ctx, hangUp: hangUp, answer: answer}, nil
 }
 
 // look reads the start of an answer into the buffer; whole says that nothing follows.
@@ -113,6 +121,7 @@ func (b *body) Close() error {
 	b.closed.Do(func() {
 		_ = b.answer.Body.Close()
 		b.answer.Settle(b.outcome())
+		b.hangUp()
 		if b.buf != nil {
 			buffers.Put(b.buf)
 			b.buf = nil

@@ -69,12 +69,11 @@ func (x *exchange) instruct(m *strictjson.Message) ([]splice, error) {
 // initialize passes the handshake on and reads from the answer what the session needs: the revision that the upstream
 // chose (S11), and how it calls the session.
 func (x *exchange) initialize(ctx context.Context) (*edge.Passed, error) {
-	answer, err := x.send(ctx)
+	b, err := x.open(ctx)
 	if err != nil {
 		return x.fault(err)
 	}
-	b := newBody(ctx, x, answer)
-	p, err := x.judge(answer, b)
+	p, err := x.judge(b.answer, b)
 	if err != nil || p.Body == nil || p.Status != http.StatusOK {
 		if p == nil || p.Body == nil {
 			_ = b.Close()
@@ -92,7 +91,7 @@ func (x *exchange) initialize(ctx context.Context) (*edge.Passed, error) {
 			_ = b.Close()
 			return nil, notMCP("no protocolVersion")
 		}
-		p.Revision, p.Session = revision, answer.Upstream.Get(sessionHeader)
+		p.Revision, p.Session = revision, b.answer.Upstream.Get(sessionHeader)
 		if len(p.Session) > mcp.MaxUpstreamSession {
 			_ = b.Close()
 			return nil, notMCP("a session id of more than 512 bytes")

@@ -125,13 +125,13 @@ func (s *Server) ask(ctx context.Context, r *edge.Request) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
-	answer, err := x.send(ctx)
+	b, err := x.open(ctx)
 	if err != nil {
 		_, err = x.fault(err)
 		return verdict{}, err
 	}
-	b := newBody(ctx, x, answer)
 	defer b.Close()
+	answer := b.answer
 	if _, err := b.look(); err != nil && answer.Status == http.StatusOK {
 		return verdict{}, err
 	}

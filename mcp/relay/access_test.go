@@ -1,0 +1,94 @@
+package relay_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/mcptest"
+	"github.com/drawbridge-mcp/drawbridge/mcp/relay"
+	"github.com/drawbridge-mcp/drawbridge/proxy"
+)
+
+func guarded(c *relay.Config, _ *proxy.BackendConfig) {
+	c.Tools = map[string]relay.Tool{"danger": {Roles: []string{"Admin"}}, "wide": {Scope: "wide.use"}}
+}
+
+func TestToolsOfOthersAreNeitherSeenNorCalled(t *testing.T) { // A1, A2, A3, J11, §9.1
+	const list = `{"ttlMs":5.0, "tools": [ {"name":"safe","x":1.50} ,{"name":"d\u0061nger"}, {"name":"wide"} ] ,"z":null}`
+	up := mcptest.NewUpstream(t)
+	form := "json"
+	up.On("tools/list", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+		if form == "json" {
+			mcptest.JSON(w, m.ID, list)
+			return
+		}
+		mcptest.Stream(w)("id: 1\ndata: \n\nid: 2\nevent: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":" + list + "}\n\n")
+	})
+	g := newGateway(t, up.URL, guarded)
+	listBody := `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{` + meta + `}}`
+	cut := strings.Replace(list, ` ,{"name":"d\u0061nger"}, `, `,`, 1)
+	for _, form = range []string{"json", "stream"} {
+		for who, want := range map[string]string{"alice": cut, "root Admin": list} {
+			_, body := g.do(g.modern("tools/list", "", listBody, "Authorization", "Bearer "+who))
+			want = `{"jsonrpc":"2.0","id":1,"result":` + want + `}`
+			if form == "stream" {
+				want = "id: 1\ndata: \n\nid: 2\nevent: message\ndata: " + want + "\n\n"
+			}
+			if body != want {
+				t.Errorf("%s as %s:\n%s\nwant\n%s", who, form, body, want)
+			}
+		}
+	}
+	before := len(up.Requests())
+	for name, c := range map[string]struct {
+		tool   string
+		status int
+		want   string
+	}{
+		"a role lacking":     {"danger", 400, `"code":-32602,"message":"unknown tool: danger"`},
+		"no name of a tool":  {"a b", 400, `"code":-32602,"message":"unknown tool: a b"`},
+		"a scope that lacks": {"wide", 403, `"error":"insufficient_scope"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			resp, body := g.do(g.call(c.tool, `{}`))
+			if resp.StatusCode != c.status || !strings.Contains(body, c.want) {
+				t.Errorf("%d %s", resp.StatusCode, body)
+			}
+		})
+	}
+	if n := len(up.Requests()); n != before {
+		t.Errorf("%d requests went up", n-before)
+	}
+	if resp, body := g.do(g.call("danger", `{}`, "Authorization", "Bearer root Admin")); resp.StatusCode != 200 {
+		t.Errorf("with the role %d %s", resp.StatusCode, body)
+	}
+}
+
+// setter is a set_argument policy.
+type setter struct{}
+
+func (setter) Admit(_ context.Context, c *proxy.Call) (proxy.Verdict, error) {
+	c.Shape.Arguments = []proxy.Argument{{Name: "tenant", Value: []byte(`"ours"`)}, {Name: "more", Value: []byte(`[0]`)}, {Name: "more", Value: []byte(`[1]`)}}
+	return proxy.Verdict{}, nil
+}
+
+func TestPoliciesChangeArgumentsInPlace(t *testing.T) { // llm.md: set_argument
+	up := mcptest.NewUpstream(t)
+	g := newGateway(t, up.URL, func(c *relay.Config, _ *proxy.BackendConfig) {
+		set := &proxy.Policies{}
+		set.ByPhase[proxy.PhaseShape] = []proxy.Policy{setter{}}
+		c.Policies = func(string) *proxy.Policies { return set }
+	})
+	for _, c := range []struct{ in, want string }{
+		{`{ "tenant" : "mine", "n":1.50 }`, `{ "tenant" : "ours", "n":1.50 ,"more":[1]}`},
+		{`{}`, `{"tenant":"ours","more":[1]}`},
+	} {
+		g.do(g.call("t", c.in))
+		requests := up.Requests()
+		if sent := requests[len(requests)-1].Body; !strings.Contains(sent, `"arguments":`+c.want+`,"_meta"`) {
+			t.Errorf("%s became %s", c.in, sent)
+		}
+	}
+}
