@@ -93,22 +93,32 @@ func (b *book[V]) find(owner string) *entry[V] {
 	return e
 }
 
-func (b *book[V]) fresh(e *entry[V], r *edge.Request) bool {
+// fresh reports whether what was told still holds, in the caller's present view of the source.
+func (b *book[V]) fresh(e *entry[V], view string) bool {
 	if e == nil || !e.has {
 		return false
 	}
-	return b.src.Made || e.version == b.version && b.now().Before(e.until) && e.view == b.src.Server.View(r.Caller)
+	return b.src.Made || e.version == b.version && b.now().Before(e.until) && e.view == view
+}
+
+// view is asked for before the mutex is taken: a source may tell us something while it holds a lock of its own.
+func (b *book[V]) view(c *identity.Caller) string {
+	if b.src.Made {
+		return ""
+	}
+	return b.src.Server.View(c)
 }
 
 // peek returns what is known without asking; fresh says that asking would tell nothing new.
 func (b *book[V]) peek(r *edge.Request) (value V, known, fresh bool) {
+	view := b.view(r.Caller)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e := b.find(ownerOf(r.Caller))
 	if e == nil || !e.has {
 		return value, false, false
 	}
-	if b.fresh(e, r) {
+	if b.fresh(e, view) {
 		return e.value, true, true
 	}
 	return e.value, b.now().Before(e.good.Add(b.keep)), false
@@ -121,13 +131,13 @@ func (b *book[V]) get(ctx context.Context, r *edge.Request) (value V, err error)
 
 // since is get, but nothing told before t is good enough unless the source fails.
 func (b *book[V]) since(ctx context.Context, r *edge.Request, t time.Time) (value V, err error) {
-	owner := ownerOf(r.Caller)
+	owner, view := ownerOf(r.Caller), b.view(r.Caller)
 	b.mu.Lock()
-	if e := b.find(owner); b.fresh(e, r) && (b.src.Made || !e.good.Before(t)) {
+	if e := b.find(owner); b.fresh(e, view) && (b.src.Made || !e.good.Before(t)) {
 		b.mu.Unlock()
 		return e.value, nil
 	}
-	f, err := b.start(ctx, r, owner)
+	f, err := b.start(ctx, r, owner, view)
 	b.mu.Unlock()
 	if f != nil {
 		err = f.wait(ctx)
@@ -151,7 +161,7 @@ func (b *book[V]) since(ctx context.Context, r *edge.Request, t time.Time) (valu
 }
 
 // start asks the source, unless somebody of the same owner does already. The mutex is held.
-func (b *book[V]) start(ctx context.Context, r *edge.Request, owner string) (*flight, error) {
+func (b *book[V]) start(ctx context.Context, r *edge.Request, owner, view string) (*flight, error) {
 	if b.src.Made {
 		owner = everybody
 	}
@@ -168,7 +178,7 @@ func (b *book[V]) start(ctx context.Context, r *edge.Request, owner string) (*fl
 	askCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTime)
 	f := &flight{ctx: askCtx, done: make(chan struct{})}
 	e.flight = f
-	version, view := b.version, b.src.Server.View(r.Caller)
+	version := b.version
 	go func() {
 		defer cancel()
 		answer, err := b.guarded(askCtx, r)

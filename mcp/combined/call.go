@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
@@ -23,7 +22,7 @@ func (s *Server) callTool(ctx context.Context, r *edge.Request) (json.RawMessage
 	}
 	// The same words whether there is no such tool or it is not the caller's, and before anybody is asked for anything (A1).
 	src := s.sourceOf(name)
-	if src == nil || !mcp.ValidToolName(name) || !s.MayUse(r.Caller, name) {
+	if src == nil || !s.MayUse(r.Caller, name) {
 		return nil, unknownTool(name)
 	}
 	one, err := src.find(ctx, r, toolsList, name)

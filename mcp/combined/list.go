@@ -192,6 +192,9 @@ func (src *source) find(ctx context.Context, r *edge.Request, method, public str
 			return one, nil
 		}
 	}
+	if method == toolsList && !mcp.ValidToolName(public) {
+		return nil, nil // J11: no list has it
+	}
 	l, err := b.since(ctx, r, src.s.now().Add(-time.Second))
 	if err != nil {
 		return nil, err

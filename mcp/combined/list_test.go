@@ -377,3 +377,16 @@ func TestAnAddressThatTwoSourcesListIsTheFirstOnes(t *testing.T) { // C2
 		t.Errorf("%d warnings", n)
 	}
 }
+
+func TestWhoLooksForToolsFindsWhatTheListShows(t *testing.T) { // A4
+	s := build(t, combined.Config{
+		Sources: []combined.Source{of("a", &fake{tools: tools("open", "closed")})}, Page: 1,
+		Tools: map[string]combined.Tool{"a__closed": {Roles: []string{"Admin"}}},
+	})
+	for who, want := range map[string]int{"": 1, "Admin": 2} {
+		got, err := s.Tools(t.Context(), request(t, mcptest.Caller("alice", who), false, "tools/call", "{}"))
+		if err != nil || len(got) != want || got[0].Name != "a__open" || !strings.Contains(string(got[0].Wire), `"name":"a__open"`) {
+			t.Errorf("%q: %v, %v", who, got, err)
+		}
+	}
+}
