@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
 	"github.com/drawbridge-mcp/drawbridge/openapi"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
@@ -53,7 +54,7 @@ func (s *Server) callTool(ctx context.Context, r *edge.Request) (json.RawMessage
 		c.args = json.RawMessage("{}")
 	}
 	if r.Modern {
-		if err := checkHeaders(t.headers, c.args, r.HTTP.Header); err != nil { // H8
+		if err := paramheader.Check(t.headers, c.args, r.HTTP.Header); err != nil { // H8
 			return nil, err
 		}
 	}

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"encoding/json"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -22,7 +23,7 @@ type tool struct {
 	op      Operation
 	rule    int    // number of its role list, from 1; 0: everybody
 	wire    []byte // as it stands in tools/list
-	headers []headerParam
+	headers []paramheader.Param
 }
 
 func newTool(t Tool) *tool {
@@ -30,7 +31,7 @@ func newTool(t Tool) *tool {
 	if t.Operation != nil {
 		op = t.Operation
 	}
-	return &tool{Tool: t, op: op, wire: wireOf(t), headers: headerParams(t.InputSchema)}
+	return &tool{Tool: t, op: op, wire: wireOf(t), headers: paramheader.Declared(t.InputSchema)}
 }
 
 const defaultMaxBytes = 256 << 10 // of responses.max_bytes

@@ -83,7 +83,7 @@ func TestPoliciesChangeArgumentsInPlace(t *testing.T) { // llm.md: set_argument
 	})
 	for _, c := range []struct{ in, want string }{
 		{`{ "tenant" : "mine", "n":1.50 }`, `{ "tenant" : "ours", "n":1.50 ,"more":[1]}`},
-		{`{}`, `{"tenant":"ours","more":[1]}`},
+		{`{}`, `{"more":[1],"tenant":"ours"}`},
 	} {
 		g.do(g.call("t", c.in))
 		requests := up.Requests()

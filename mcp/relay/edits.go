@@ -7,6 +7,7 @@ import (
 
 	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/splice"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 )
 
@@ -14,7 +15,7 @@ import (
 func (s *Server) known(name string) bool { return mcp.ValidToolName(name) }
 
 // cut leaves out of a tools/list what the caller may not see. Entries are cut out of the bytes; what stays is untouched.
-func (x *exchange) cut(m *strictjson.Message) ([]splice, error) {
+func (x *exchange) cut(m *strictjson.Message) ([]splice.Piece, error) {
 	list := m.Member(m.Result, "tools")
 	if !list.Present() {
 		return nil, nil // an error of the upstream
@@ -40,11 +41,11 @@ func (x *exchange) cut(m *strictjson.Message) ([]splice, error) {
 		}
 		out = append(out, m.Bytes(t)...)
 	}
-	return []splice{{strictjson.Span{Start: tools[0].Start, End: tools[len(tools)-1].End}, out}}, nil
+	return []splice.Piece{{At: strictjson.Span{Start: tools[0].Start, End: tools[len(tools)-1].End}, With: out}}, nil
 }
 
 // instruct puts the configured instructions in place of the upstream's.
-func (x *exchange) instruct(m *strictjson.Message) ([]splice, error) {
+func (x *exchange) instruct(m *strictjson.Message) ([]splice.Piece, error) {
 	if x.s.cfg.Instructions == "" || !m.IsObject(m.Result) {
 		return nil, nil
 	}
@@ -55,7 +56,7 @@ func (x *exchange) instruct(m *strictjson.Message) ([]splice, error) {
 	members := m.Members(m.Result)
 	for _, one := range members {
 		if one.Key == "instructions" {
-			return []splice{{one.Val, text}}, nil
+			return []splice.Piece{{At: one.Val, With: text}}, nil
 		}
 	}
 	text = append([]byte(`"instructions":`), text...)
@@ -63,7 +64,7 @@ func (x *exchange) instruct(m *strictjson.Message) ([]splice, error) {
 		text = append([]byte{','}, text...)
 	}
 	end := m.Result.End - 1
-	return []splice{{strictjson.Span{Start: end, End: end}, text}}, nil
+	return []splice.Piece{{At: strictjson.Span{Start: end, End: end}, With: text}}, nil
 }
 
 // initialize passes the handshake on and reads from the answer what the session needs: the revision that the upstream

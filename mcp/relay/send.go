@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/splice"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
@@ -106,7 +107,7 @@ func (x *exchange) build(ctx context.Context, b *proxy.Backend, call *proxy.Call
 	var body []byte
 	if m := x.r.Message; m != nil {
 		var err error
-		if body, err = withArguments(m, call.Shape.Arguments); err != nil {
+		if body, err = splice.Arguments(m, call.Shape.Arguments); err != nil {
 			return nil, err
 		}
 	}

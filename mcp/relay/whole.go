@@ -10,6 +10,7 @@ import (
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/eventstream"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/splice"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 )
 
@@ -22,7 +23,7 @@ type whole struct {
 }
 
 // editor returns the pieces of an answer to replace; none: it goes on as it came.
-type editor func(m *strictjson.Message) ([]splice, error)
+type editor func(m *strictjson.Message) ([]splice.Piece, error)
 
 // edit passes a request on and replaces pieces of the answer. Without need nothing is looked into.
 func (x *exchange) edit(ctx context.Context, with editor, need bool) (*edge.Passed, error) {
@@ -106,8 +107,8 @@ func (x *exchange) answerIn(event []byte) *strictjson.Message {
 }
 
 // passed hands the answer on in the form in which it came, with pieces replaced.
-func (w *whole) passed(p *edge.Passed, pieces []splice) *edge.Passed {
-	text := spliced(w.message.Body, pieces)
+func (w *whole) passed(p *edge.Passed, pieces []splice.Piece) *edge.Passed {
+	text := splice.Apply(w.message.Body, pieces)
 	if w.event == nil {
 		p.Body, p.Length = again(w.b, text), int64(len(text))
 		return p
