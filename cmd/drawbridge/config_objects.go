@@ -90,8 +90,8 @@ type FromConfig struct {
 	API string `yaml:"api"`
 	// Name of the backend whose url is an MCP endpoint.
 	Upstream string `yaml:"upstream"`
-	// Prefix in a combined server.
-	As string `yaml:"as" available:"false"`
+	// What stands before the names of its tools and prompts when the server has several parts, as in orders__get_order; empty: the name of the API or backend.
+	As string `yaml:"as"`
 	// Revisions of the protocol that an upstream speaks: auto asks it, modern is 2026-07-28, legacy everything before.
 	Era string `yaml:"era" default:"auto" enum:"auto,modern,legacy,sse" unavailable:"sse"`
 	// How long a call may wait for a person's answer.

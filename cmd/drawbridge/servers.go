@@ -42,29 +42,19 @@ func (b *builder) buildServers(cfg *Config, apis map[string]*api, prev *snapshot
 }
 
 func (b *builder) buildServer(cfg *Config, sc ServerConfig, apis map[string]*api, prev *snapshot, s *snapshot) (mcpServer, error) {
+	if sc.isCombined() {
+		return b.buildCombined(cfg, sc, apis, prev, s)
+	}
 	if from := upstreamOf(&sc); from != nil {
 		return b.buildRelay(cfg, sc, from, s)
 	}
 	var tools []bridge.Tool
-	for _, from := range sc.From {
-		a := apis[from.API]
-		if a == nil {
-			return nil, fmt.Errorf("no API is named %q", from.API)
+	for i := range sc.From {
+		made, err := b.bridgeTools(cfg, &sc, &sc.From[i], apis, s)
+		if err != nil {
+			return nil, err
 		}
-		for _, t := range a.document.Tools {
-			access := sc.Access.Tools[t.Name]
-			tool := bridge.Tool{
-				Tool: t, Name: t.Name, API: a.cfg.Name, Target: a.cfg.Backend, Roles: access.Roles, Scope: access.Scope,
-				Responses: a.cfg.Responses, Policies: s.policies.tool(sc.Name, t.Name, ""),
-			}
-			if tool.Target == "" && t.BaseURL != nil {
-				tool.Target = a.implicit[t.BaseURL.String()]
-			}
-			if members := s.pipeline.Members(tool.Target); len(members) == 1 {
-				tool.Timeout = backendTimeout(cfg, members[0].Name)
-			}
-			tools = append(tools, tool)
-		}
+		tools = append(tools, made...)
 	}
 	var before *bridge.Server
 	if prev != nil {
@@ -75,6 +65,31 @@ func (b *builder) buildServer(cfg *Config, sc ServerConfig, apis map[string]*api
 		Tools: tools, Access: accessTo(sc.Access.Roles), Match: entitled, ListTTL: sc.ListTTL, Page: sc.Page, Keyring: b.ring,
 		Previous: before, Doer: &road{next: s.pipeline, policies: s.policies}, Log: b.log, Challenge: b.stepUp,
 	})
+}
+
+// bridgeTools are the tools of one API as the server offers them.
+func (b *builder) bridgeTools(cfg *Config, sc *ServerConfig, from *FromConfig, apis map[string]*api, s *snapshot) ([]bridge.Tool, error) {
+	a := apis[from.API]
+	if a == nil {
+		return nil, fmt.Errorf("no API is named %q", from.API)
+	}
+	tools := make([]bridge.Tool, 0, len(a.document.Tools))
+	for _, t := range a.document.Tools {
+		name := sc.publicName(from, t.Name)
+		access := sc.Access.Tools[name]
+		tool := bridge.Tool{
+			Tool: t, Name: name, API: a.cfg.Name, Target: a.cfg.Backend, Roles: access.Roles, Scope: access.Scope,
+			Responses: a.cfg.Responses, Policies: s.policies.tool(sc.Name, name, ""),
+		}
+		if tool.Target == "" && t.BaseURL != nil {
+			tool.Target = a.implicit[t.BaseURL.String()]
+		}
+		if members := s.pipeline.Members(tool.Target); len(members) == 1 {
+			tool.Timeout = backendTimeout(cfg, members[0].Name)
+		}
+		tools = append(tools, tool)
+	}
+	return tools, nil
 }
 
 func backendTimeout(cfg *Config, name string) time.Duration {
@@ -196,13 +211,15 @@ func serverResource(cfg *Config, sc ServerConfig, server mcpServer, documents ma
 
 // riskOf says what a tool does, for the scope that it alone needs: read, change or delete.
 func riskOf(sc ServerConfig, documents map[string]*openapi.Document, name string) string {
-	for _, from := range sc.From {
-		doc := documents[from.API]
+	for i := range sc.From {
+		doc := documents[sc.From[i].API]
 		if doc == nil {
 			continue
 		}
-		if t := doc.Tool(name); t != nil {
-			return bridge.Risk(t)
+		for _, t := range doc.Tools {
+			if sc.publicName(&sc.From[i], t.Name) == name {
+				return bridge.Risk(t)
+			}
 		}
 	}
 	return "change"

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -198,10 +199,10 @@ func (c *documentCheck) documentWarnings(at string, a *APIConfig, doc *openapi.D
 func (c *documentCheck) toolAccess() {
 	for i := range c.cfg.MCPServers {
 		s := &c.cfg.MCPServers[i]
-		names, complete := c.toolNames(s)
+		names, known := c.toolNames(s)
 		for _, name := range sortedKeys(s.Access.Tools) {
 			path := strictyaml.Join(fmt.Sprintf("mcp_servers[%d].access.tools", i), name)
-			if _, found := names[name]; found || !complete {
+			if names[name] || !known(name) {
 				continue
 			}
 			message := fmt.Sprintf("no tool of this server is named %q", name)
@@ -213,18 +214,26 @@ func (c *documentCheck) toolAccess() {
 	}
 }
 
-// toolNames returns the tools of a server, and whether all its documents are known.
-func (c *documentCheck) toolNames(s *ServerConfig) (map[string]bool, bool) {
-	names, complete := map[string]bool{}, true
-	for _, f := range s.From {
+// toolNames returns the tools of a server by the names it gives them. known reports whether such a tool would be one of
+// them: an upstream's tools are not known, nor are those of a document that was not read.
+func (c *documentCheck) toolNames(s *ServerConfig) (names map[string]bool, known func(name string) bool) {
+	names = map[string]bool{}
+	var open []string // prefixes of parts that are not known
+	for i := range s.From {
+		f := &s.From[i]
 		doc, ok := c.docs[f.API]
 		if !ok {
-			complete = false
+			open = append(open, f.prefix()+"__")
 			continue
 		}
 		for _, t := range doc.Tools {
-			names[t.Name] = true
+			names[s.publicName(f, t.Name)] = true
 		}
 	}
-	return names, complete
+	return names, func(name string) bool {
+		if !s.isCombined() {
+			return len(open) == 0
+		}
+		return !slices.ContainsFunc(open, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/drawbridge-mcp/drawbridge/cmd/internal/strictyaml"
 	"github.com/drawbridge-mcp/drawbridge/llm"
+	"github.com/drawbridge-mcp/drawbridge/mcp/combined"
 	"github.com/drawbridge-mcp/drawbridge/oauth"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 )
@@ -69,34 +70,62 @@ func (v *validator) servers() {
 		if slices.Contains([]string{"registry", "llm", "admin"}, s.Name) {
 			v.fault(at+".name", "%q is an address of the gateway itself", s.Name)
 		}
-		switch {
-		case len(s.From) == 0:
+		if len(s.From) == 0 {
 			v.fault(at+".from", "is required: what the server is made of, such as [{api: orders}]")
-		case len(s.From) > 1:
-			v.fault(at+".from[1]", "servers made of several parts are not available in this version")
 		}
-		for j, f := range s.From {
-			from := fmt.Sprintf("%s.from[%d]", at, j)
-			switch {
-			case v.pos.Faulty(from):
-			case f.API != "" && f.Upstream != "":
-				v.fault(from+".upstream", "stands beside api: a part is one of both")
-			case f.Upstream != "" && !slices.Contains(v.backendNames(), f.Upstream):
-				v.fault(from+".upstream", "%s", v.noSuch("backend", f.Upstream, v.backendNames()))
-			case f.Upstream != "":
-			case v.pos.Has(from + ".era"):
-				v.fault(from+".era", "belongs to an upstream")
-			case f.API == "":
-				v.fault(from+".api", "is required, or upstream")
-			case !slices.Contains(apis, f.API):
-				v.fault(from+".api", "%s", v.noSuch("API", f.API, apis))
-			}
-		}
+		v.parts(at, s, apis)
 		v.room(at, s.ServerConfig.Validate())
 		if s.ToolSearch == "on" {
 			v.fault(at+".tool_search", `"on" is not available in this version`)
 		}
 		v.access(at+".access", &s.Access)
+	}
+}
+
+// parts checks what a server is made of.
+func (v *validator) parts(at string, s *ServerConfig, apis []string) {
+	taken := map[string]int{}
+	for j := range s.From {
+		f, from := &s.From[j], fmt.Sprintf("%s.from[%d]", at, j)
+		switch {
+		case v.pos.Faulty(from):
+			continue
+		case f.API != "" && f.Upstream != "":
+			v.fault(from+".upstream", "stands beside api: a part is one of both")
+			continue
+		case f.Upstream != "" && !slices.Contains(v.backendNames(), f.Upstream):
+			v.fault(from+".upstream", "%s", v.noSuch("backend", f.Upstream, v.backendNames()))
+		case f.Upstream != "" && s.isCombined():
+			v.fault(from+".upstream", "an upstream beside other parts is not available in this version")
+		case f.Upstream != "":
+		case v.pos.Has(from + ".era"):
+			v.fault(from+".era", "belongs to an upstream")
+		case f.API == "":
+			v.fault(from+".api", "is required, or upstream")
+			continue
+		case !slices.Contains(apis, f.API):
+			v.fault(from+".api", "%s", v.noSuch("API", f.API, apis))
+		}
+		v.prefix(from, f, s.isCombined(), taken, j)
+	}
+}
+
+// prefix checks what stands before the names of a part (mcp.md §1). A server of one part has no prefixes, but one that is
+// written is checked: a second part may come.
+func (v *validator) prefix(from string, f *FromConfig, needed bool, taken map[string]int, j int) {
+	as := f.prefix()
+	switch first, twice := taken[as]; {
+	case f.As != "" && !combined.ValidPrefix(as):
+		v.fault(from+".as", "must be 1 to 32 lower case letters and digits, with - between them")
+	case !needed:
+	case !combined.ValidPrefix(as):
+		v.fault(from, "%q cannot stand before names; set as to 1 to 32 lower case letters and digits, with - between them", as)
+	case twice && f.As != "":
+		v.fault(from+".as", "%q is the prefix of from[%d], too", as, first)
+	case twice:
+		v.fault(from, "%q is the prefix of from[%d], too; set as", as, first)
+	default:
+		taken[as] = j
 	}
 }
 
