@@ -1,0 +1,312 @@
+package upstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
+	"github.com/drawbridge-mcp/drawbridge/mcp/mcptest"
+)
+
+func TestAModernRequestCarriesItsEra(t *testing.T) { // U1, §11.2
+	up := mcptest.NewUpstream(t)
+	up.On("tools/list", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+		mcptest.JSON(w, m.ID, `{"tools":[{"name":"naïve","inputSchema":{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"}}}}]}`)
+	})
+	up.On("tools/call", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+		mcptest.JSON(w, m.ID, `{"n": 12345678901234567890.10}`)
+	})
+	l, _ := newLeg(t, up.URL, nil)
+	on := as("alice")
+	on.Capabilities, on.ClientInfo, on.LogLevel = json.RawMessage(`{"roots":{}}`), json.RawMessage(`{"name":"c"}`), "debug"
+	on.HTTP = &http.Request{Header: http.Header{"Traceparent": {"00-x"}, "Authorization": {"Bearer secret"}, "X-Forwarded-For": {"1.2.3.4"}}}
+	m := do(t, l, &Request{On: on, Modern: true, Method: "tools/call", Tool: "naïve",
+		Params: json.RawMessage(`{"name":"naïve","arguments":{ "region":"eu" },"_meta":{"progressToken":7,"io.modelcontextprotocol/logLevel":"error"}}`)})
+	if result(m) != `{"n": 12345678901234567890.10}` {
+		t.Errorf("the result is %s", result(m))
+	}
+	r := sent(up, "tools/call")[0]
+	contains(t, r.Body, `"arguments":{ "region":"eu" }`, `"progressToken":7`, `"io.modelcontextprotocol/protocolVersion":"2026-07-28"`,
+		`"io.modelcontextprotocol/clientCapabilities":{"roots":{}}`, `"io.modelcontextprotocol/clientInfo":{"name":"c"}`, `"io.modelcontextprotocol/logLevel":"debug"`)
+	for name, want := range map[string]string{"Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "=?base64?bmHDr3Zl?=",
+		"Mcp-Param-Region": "eu", "Traceparent": "00-x", "Authorization": "", "X-Forwarded-For": "", "Mcp-Session-Id": ""} {
+		if got := r.Header.Get(name); got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestNotificationsComeBeforeTheAnswer(t *testing.T) { // E4
+	for _, modern := range []bool{true, false} {
+		up := mcptest.NewUpstream(t)
+		up.On("tools/call", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+			write := mcptest.Stream(w)
+			write(event(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1}}`))
+			write(": ping\n\n" + event(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":2}}`))
+			write(event(`{"jsonrpc":"2.0","id":` + string(m.ID) + `,"result":{"ok":true}}`))
+		})
+		l, _ := newLeg(t, up.URL, nil)
+		var heard []string
+		m := do(t, l, &Request{On: as("a"), Modern: modern, Method: "tools/call", Params: json.RawMessage(`{"name":"t"}`), Tool: "t",
+			Notify: func(m *strictjson.Message) { heard = append(heard, string(m.Bytes(m.Params))) }})
+		if result(m) != `{"ok":true}` || len(heard) != 2 || heard[1] != `{"progress":2}` {
+			t.Errorf("modern %v: %s after %q", modern, result(m), heard)
+		}
+	}
+}
+
+func TestASessionIsOpenedOnceWithExactlyWhatTheClientDeclared(t *testing.T) { // §11.1, U3
+	up := mcptest.NewUpstream(t)
+	legacyOnly(up)
+	up.On("initialize", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+		w.Header().Set("Mcp-Session-Id", "one")
+		mcptest.JSON(w, m.ID, `{"protocolVersion":"2025-06-18","capabilities":{"logging":{}}}`)
+	})
+	up.Session = false
+	l, _ := newLeg(t, up.URL, nil)
+	on := as("alice")
+	on.Capabilities, on.LogLevel = json.RawMessage(`{"elicitation":{}}`), "info"
+	for range 3 {
+		do(t, l, &Request{On: on, Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"t","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","x":1}}`)})
+	}
+	opened := sent(up, "initialize")
+	if len(opened) != 1 {
+		t.Fatalf("%d sessions were opened", len(opened))
+	}
+	contains(t, opened[0].Body, `"capabilities":{"elicitation":{}}`, `"protocolVersion":"2025-11-25"`, `"clientInfo":{"name":"drawbridge","version":"9"}`)
+	if n := len(sent(up, "notifications/initialized")); n != 1 {
+		t.Errorf("initialized was said %d times", n)
+	}
+	if level := sent(up, "logging/setLevel"); len(level) != 1 || params(level[0].Body) != `{"level":"info"}` {
+		t.Errorf("the level was set by %v", level)
+	}
+	call := sent(up, "tools/call")[0]
+	if call.Header.Get("Mcp-Session-Id") != "one" || call.Header.Get("Mcp-Protocol-Version") != "2025-06-18" || call.Header.Get("Mcp-Method") != "" {
+		t.Errorf("headers %v", call.Header)
+	}
+	if params(call.Body) != `{"name":"t","_meta":{"x":1}}` {
+		t.Errorf("params %s: members of the other era went up", params(call.Body))
+	}
+	other := as("bob")
+	other.Capabilities = on.Capabilities
+	do(t, l, &Request{On: other, Method: "ping"})
+	if n := len(sent(up, "initialize")); n != 2 {
+		t.Errorf("%d sessions for two people", n)
+	}
+	l.cfg.Memory.Close()
+	if n := len(sent(up, "DELETE")); n != 2 {
+		t.Errorf("%d sessions were ended", n)
+	}
+}
+
+func TestASessionThatTheUpstreamForgotIsReplacedOnce(t *testing.T) { // U3
+	up := mcptest.NewUpstream(t)
+	legacyOnly(up)
+	l, _ := newLeg(t, up.URL, nil)
+	do(t, l, &Request{On: as("a"), Method: "prompts/get"})
+	up.Forget()
+	do(t, l, &Request{On: as("a"), Method: "prompts/get"})
+	if n := len(sent(up, "initialize")); n != 2 {
+		t.Errorf("%d sessions", n)
+	}
+	up.Forget()
+	_, err := l.Do(t.Context(), &Request{On: as("a"), Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"t"}`)})
+	if text, ok := Failed(err); !ok || text != "the upstream ended the session; try again" {
+		t.Errorf("a call of a tool: %v", err)
+	}
+	if n := len(sent(up, "tools/call")); n != 1 {
+		t.Errorf("the call was sent %d times", n)
+	}
+	do(t, l, &Request{On: as("a"), Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"t"}`)})
+}
+
+func TestQuestionsOfTheServerAreAnswered(t *testing.T) { // §11.1
+	up := mcptest.NewUpstream(t)
+	legacyOnly(up)
+	answered := make(chan struct{}, 3)
+	up.On("", func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) {
+		answered <- struct{}{}
+		w.WriteHeader(http.StatusAccepted)
+	})
+	up.On("tools/call", func(w http.ResponseWriter, r *http.Request, m mcptest.UpstreamMessage) {
+		write := mcptest.Stream(w)
+		write(event(`{"jsonrpc":"2.0","id":"p","method":"ping"}`))
+		write(event(`{"jsonrpc":"2.0","id":7,"method":"elicitation/create","params":{"message":"?"}}`))
+		write(event(`{"jsonrpc":"2.0","id":8,"method":"sampling/createMessage"}`))
+		all := map[string]bool{}
+		for range 3 {
+			<-answered
+		}
+		for _, r := range up.Requests() {
+			all[r.Body] = true
+		}
+		for _, want := range []string{`{"jsonrpc":"2.0","id":"p","result":{}}`, `{"jsonrpc":"2.0","id":7,"result":{"action":"accept"}}`,
+			`{"jsonrpc":"2.0","id":8,"error":{"code":-32601,"message":"unknown method: sampling/createMessage"}}`} {
+			if !all[want] {
+				t.Errorf("%s is missing in %v", want, all)
+			}
+		}
+		write(event(`{"jsonrpc":"2.0","id":` + string(m.ID) + `,"result":{}}`))
+	})
+	l, _ := newLeg(t, up.URL, nil)
+	do(t, l, &Request{On: as("a"), Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"t"}`),
+		Ask: func(_ context.Context, q *strictjson.Message) (json.RawMessage, error) {
+			if q.Method == "elicitation/create" && string(q.Bytes(q.Params)) == `{"message":"?"}` {
+				return json.RawMessage(`{"action":"accept"}`), nil
+			}
+			return nil, edge.MethodNotFound(q.Method)
+		}})
+}
+
+func TestASessionThatMayBeAskedHasOneCallAtATime(t *testing.T) { // §11.1: <= 4 per caller
+	up := mcptest.NewUpstream(t)
+	legacyOnly(up)
+	var now, most atomic.Int64
+	let := make(chan struct{})
+	up.On("tools/call", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+		most.Store(max(most.Load(), now.Add(1)))
+		<-let
+		now.Add(-1)
+		mcptest.JSON(w, m.ID, `{}`)
+	})
+	l, _ := newLeg(t, up.URL, nil)
+	done := make(chan error, 6)
+	for range 6 {
+		go func() {
+			on := as("a")
+			on.Capabilities = json.RawMessage(`{"sampling":{}}`)
+			_, err := l.Do(t.Context(), &Request{On: on, Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"t"}`)})
+			done <- err
+		}()
+	}
+	eventually(t, "four calls", func() bool { return now.Load() == 4 })
+	for range 6 {
+		let <- struct{}{}
+	}
+	for range 6 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := len(sent(up, "initialize")); n > 4 || most.Load() > 4 {
+		t.Errorf("%d sessions, %d calls at once", n, most.Load())
+	}
+}
+
+func TestACallThatNobodyWaitsForIsCancelledUpstream(t *testing.T) { // E6, §11.1
+	up := mcptest.NewUpstream(t)
+	legacyOnly(up)
+	begun, gone := make(chan struct{}), make(chan struct{})
+	up.On("tools/call", func(w http.ResponseWriter, r *http.Request, _ mcptest.UpstreamMessage) {
+		mcptest.Stream(w)
+		close(begun)
+		<-r.Context().Done()
+		close(gone)
+	})
+	l, _ := newLeg(t, up.URL, nil)
+	ctx, cancel := ctxWithCancel(t)
+	go func() { <-begun; cancel() }()
+	_, err := l.Do(ctx, &Request{On: as("a"), Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"t"}`)})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	<-gone
+	if list := sent(up, "notifications/cancelled"); len(list) != 1 || params(list[0].Body) == "" {
+		t.Errorf("told %v", list)
+	}
+}
+
+func TestAStreamThatEndsEarlyIsTakenUpAgain(t *testing.T) { // U4, SEP-1699
+	up := mcptest.NewUpstream(t)
+	legacyOnly(up)
+	var id json.RawMessage
+	up.On("tools/call", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+		id = m.ID
+		mcptest.Stream(w)("retry: 1\nid: e1\ndata:\n\n")
+	})
+	up.On("GET", func(w http.ResponseWriter, r *http.Request, _ mcptest.UpstreamMessage) {
+		if r.Header.Get("Last-Event-Id") != "e1" {
+			t.Errorf("resumed at %q", r.Header.Get("Last-Event-Id"))
+		}
+		mcptest.Stream(w)(event(`{"jsonrpc":"2.0","id":` + string(id) + `,"result":{"late":1}}`))
+	})
+	l, _ := newLeg(t, up.URL, nil)
+	if m := do(t, l, &Request{On: as("a"), Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"t"}`)}); result(m) != `{"late":1}` {
+		t.Errorf("got %s", result(m))
+	}
+}
+
+func TestFaultsOfAnUpstreamAreSaidWithoutSecrets(t *testing.T) { // §9.3
+	for name, c := range map[string]struct {
+		h    mcptest.Handler
+		want string
+	}{
+		"page":       {func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) { http.Error(w, "<html>", 500) }, otherThing},
+		"credential": {func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) { w.WriteHeader(401) }, refusedOurs},
+		"busy": {func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) {
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(429)
+		}, "the upstream is busy; try again later"},
+		"broken": {func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) {
+			mcptest.Stream(w)(event(`{"jsonrpc":"2.0","method":"notifications/progress"}`) + "data: {")
+		}, brokeOff},
+		"careless": {func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+			mcptest.JSON(w, m.ID, `{"a":1,"a":2}`)
+		}, otherThing},
+		"nothing": {func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) { w.WriteHeader(202) }, otherThing},
+		"redirect": {func(w http.ResponseWriter, r *http.Request, _ mcptest.UpstreamMessage) {
+			http.Redirect(w, r, "http://169.254.169.254/", 307)
+		}, otherThing},
+	} {
+		for _, modern := range []bool{true, false} {
+			up := mcptest.NewUpstream(t)
+			up.On("tools/call", c.h)
+			l, _ := newLeg(t, up.URL, nil)
+			_, err := l.Do(t.Context(), &Request{On: as("a"), Modern: modern, Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"t"}`)})
+			var e *edge.Error
+			if !errors.As(err, &e) || e.Msg != c.want {
+				t.Errorf("%s, modern %v: %v, want %q", name, modern, err, c.want)
+			}
+		}
+	}
+	l, _ := newLeg(t, "http://127.0.0.1:1/secret-path", nil)
+	_, err := l.Do(t.Context(), &Request{On: as("a"), Modern: true, Method: "x"})
+	if text, ok := Failed(err); !ok || text != unavailable {
+		t.Errorf("unreachable: %v", err)
+	}
+}
+
+func TestAnUpstreamThatFallsSilentIsLeft(t *testing.T) { // §9.3
+	up := mcptest.NewUpstream(t)
+	legacyOnly(up)
+	up.On("tools/call", func(w http.ResponseWriter, r *http.Request, _ mcptest.UpstreamMessage) {
+		mcptest.Stream(w)
+		<-r.Context().Done()
+	})
+	l, _ := newLeg(t, up.URL, func(c *Config) { c.Timeout = 50 * time.Millisecond })
+	on := as("a")
+	on.Capabilities = json.RawMessage(`{"roots":{}}`)
+	_, err := l.Do(t.Context(), &Request{On: on, Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"t"}`)})
+	if text, ok := Failed(err); !ok || text != "the upstream did not answer within 50ms" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func BenchmarkDo(b *testing.B) {
+	for name, modern := range map[string]bool{"modern": true, "legacy": false} {
+		b.Run(name, func(b *testing.B) {
+			up := mcptest.NewUpstream(b)
+			l, _ := newLeg(b, up.URL, nil)
+			b.ReportAllocs()
+			for b.Loop() {
+				do(b, l, &Request{On: as("a"), Modern: modern, Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"t","arguments":{"a":1}}`)})
+			}
+		})
+	}
+}

@@ -1,0 +1,139 @@
+package upstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
+)
+
+// Speaks says which eras the upstream speaks: as configured, as remembered, or as it says now (§16.1).
+func (l *Leg) Speaks(ctx context.Context, on *Behalf) (Verdict, error) {
+	switch l.cfg.Era {
+	case Modern:
+		return Verdict{Modern: true}, nil
+	case Legacy:
+		return Verdict{Legacy: true}, nil
+	}
+	return l.cfg.Memory.verdicts.get(ctx, key{"", l.cfg.Backend, "", ""}, l.now, func(ctx context.Context) (Verdict, time.Duration, error) {
+		v, err := l.probe(ctx, on.Nobody())
+		return v, verdictFor, err
+	})
+}
+
+func (l *Leg) forgetEra() {
+	match := func(k key) bool { return k.backend == l.cfg.Backend }
+	l.cfg.Memory.verdicts.forget(match)
+	l.cfg.Memory.infos.forget(match)
+}
+
+// probe sends server/discover as a modern client does. Only an answer counts: a silent upstream is down, not old.
+func (l *Leg) probe(ctx context.Context, on *Behalf) (Verdict, error) {
+	old := Verdict{Legacy: true}
+	answer, err := l.discover(ctx, on)
+	var e *edge.Error
+	switch {
+	case errors.Is(err, errNotFound), errors.Is(err, errNotAllowed):
+		return old, nil
+	case errors.As(err, &e) && e.Msg == otherThing && ctx.Err() == nil:
+		return old, l.aliveThough(e)
+	case err != nil:
+		return Verdict{}, l.final(ctx, err)
+	}
+	list := answer.Member(answer.Result, "supportedVersions")
+	if code(answer) == "-32022" {
+		list = answer.Member(answer.Member(answer.Error, "data"), "supported")
+	}
+	var v Verdict
+	for _, one := range answer.Elements(list) {
+		text, _ := answer.Text(one)
+		v.Modern = v.Modern || text == edge.Modern
+		v.Legacy = v.Legacy || text != edge.Modern && text != ""
+	}
+	if !v.Modern && !v.Legacy {
+		return old, nil
+	}
+	return v, nil
+}
+
+// aliveThough tells an old server's page from a broken server's: 5xx says nothing of eras.
+func (l *Leg) aliveThough(e *edge.Error) error {
+	if e.Err != nil && strings.Contains(e.Err.Error(), "status 5") {
+		return failed(http.StatusBadGateway, unavailable, e.Err)
+	}
+	return nil
+}
+
+// discover asks a modern upstream what it is.
+func (l *Leg) discover(ctx context.Context, on *Behalf) (*strictjson.Message, error) {
+	m, err := message(l.nextID(), "server/discover", []byte("{}"))
+	if err != nil {
+		return nil, err
+	}
+	m = l.addressed(m, on, true)
+	s := &sending{l: l, on: on, http: http.MethodPost, m: m, quiet: true, header: http.Header{versionHeader: {edge.Modern}, "Mcp-Method": {m.Method}}}
+	w, err := l.open(ctx, s.call(ctx))
+	if err != nil {
+		return nil, err
+	}
+	answer, err := w.answerTo(m, nil, nil)
+	w.close(answer != nil)
+	return answer, err
+}
+
+// Info returns what the upstream says of itself, to modern clients or to legacy ones.
+func (l *Leg) Info(ctx context.Context, on *Behalf, modern bool) (*Info, error) {
+	what := "legacy"
+	if modern {
+		what = "modern"
+	}
+	return l.cfg.Memory.infos.get(ctx, key{l.cfg.Server, l.cfg.Backend, l.owner(on), what}, l.now, func(ctx context.Context) (*Info, time.Duration, error) {
+		var info *Info
+		var err error
+		if modern {
+			info, err = l.modernInfo(ctx, on.Nobody())
+		} else {
+			info, err = l.legacyInfo(ctx, on.Nobody())
+		}
+		return info, verdictFor, err
+	})
+}
+
+func (l *Leg) modernInfo(ctx context.Context, on *Behalf) (*Info, error) {
+	answer, err := l.discover(ctx, on)
+	if err != nil {
+		return nil, l.final(ctx, err)
+	}
+	if answer.Error.Present() {
+		if code(answer) == "-32022" {
+			l.forgetEra()
+			return nil, ErrEra
+		}
+		return nil, Error(answer)
+	}
+	info := readInfo(answer)
+	info.Modern, info.Revision = true, edge.Modern
+	meta := answer.Member(answer.Result, "_meta")
+	if s := answer.Member(meta, metaPrefix+"serverInfo"); answer.IsObject(s) {
+		info.ServerInfo = json.RawMessage(answer.Bytes(s))
+	}
+	return info, nil
+}
+
+// readInfo reads what both eras say alike.
+func readInfo(m *strictjson.Message) *Info {
+	info := &Info{Capabilities: json.RawMessage("{}")}
+	if s := m.Member(m.Result, "capabilities"); m.IsObject(s) {
+		info.Capabilities = json.RawMessage(m.Bytes(s))
+	}
+	if s := m.Member(m.Result, "serverInfo"); m.IsObject(s) {
+		info.ServerInfo = json.RawMessage(m.Bytes(s))
+	}
+	info.Instructions, _ = m.Text(m.Member(m.Result, "instructions"))
+	return info
+}

@@ -1,0 +1,142 @@
+package upstream
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/proxy"
+)
+
+// Texts for clients and models: what happened and never where. No host, port or dial error (§9.3).
+const (
+	unavailable = "upstream is unavailable"
+	refusedOurs = "the gateway's credential for this upstream was refused"
+	brokeOff    = "the connection to the upstream broke off"
+	otherThing  = "upstream sent something that is not MCP"
+)
+
+// ErrEra says that the upstream does not speak the era it was addressed in, although it did before: ask Speaks again.
+var ErrEra = errors.New("the upstream no longer speaks this era")
+
+// What an upstream says by its status alone.
+var (
+	errNotFound   = errors.New("the upstream answered 404")
+	errNotAllowed = errors.New("the upstream answered 405")
+)
+
+// Failed reports whether err is an upstream that gave no answer, with the text for whoever asked: a tool's caller gets it as
+// a result, since models read those and hosts swallow protocol errors.
+func Failed(err error) (text string, ok bool) {
+	var e *edge.Error
+	if errors.As(err, &e) && errors.Is(e.Err, errNoAnswer) {
+		return e.Msg, true
+	}
+	return "", false
+}
+
+// errNoAnswer marks errors of Failed.
+var errNoAnswer = errors.New("no answer of the upstream")
+
+func failed(status int, text string, err error) *edge.Error {
+	e := &edge.Error{Status: status, Code: edge.CodeServer, Msg: text, Err: errors.Join(errNoAnswer, err)}
+	var road *proxy.Error
+	if errors.As(err, &road) && road.RetryAfter > 0 {
+		e.Header = http.Header{"Retry-After": {strconv.Itoa(int(math.Ceil(road.RetryAfter.Seconds())))}}
+	}
+	return e
+}
+
+// fault turns an error of the road into what the client sees.
+func (l *Leg) fault(err error) error {
+	var e *proxy.Error
+	if !errors.As(err, &e) {
+		var ours *edge.Error
+		if errors.As(err, &ours) {
+			return ours
+		}
+		return err
+	}
+	switch e.Kind {
+	case proxy.Refused:
+		return policyRefusal(e)
+	case proxy.Cancelled, proxy.Internal:
+		return e
+	case proxy.Invalid:
+		return &edge.Error{Code: edge.CodeInvalidParams, Msg: "the request could not be made from these arguments", Err: e}
+	case proxy.Timeout:
+		return failed(http.StatusGatewayTimeout, l.tooSlow(), e)
+	case proxy.Credential:
+		return failed(http.StatusBadGateway, refusedOurs, e)
+	case proxy.Unavailable, proxy.Overloaded:
+		return failed(http.StatusServiceUnavailable, unavailable, e)
+	default:
+		return failed(http.StatusBadGateway, unavailable, e)
+	}
+}
+
+// broke is an answer that ended before its end.
+func (l *Leg) broke(err error) error {
+	var e *proxy.Error
+	if errors.As(err, &e) && e.Kind == proxy.Timeout {
+		return &edge.Error{Status: http.StatusGatewayTimeout, Code: edge.CodeServer, Msg: l.tooSlow(), Err: err}
+	}
+	return &edge.Error{Status: http.StatusBadGateway, Code: edge.CodeServer, Msg: brokeOff, Err: err}
+}
+
+func notMCP(what string) error {
+	return &edge.Error{Status: http.StatusBadGateway, Code: edge.CodeServer, Msg: otherThing, Err: fmt.Errorf("the upstream's answer has %s", what)}
+}
+
+func busy(status int, retryAfter string) error {
+	e := &edge.Error{Status: status, Code: edge.CodeServer, Msg: "the upstream is busy; try again later"}
+	if retryAfter != "" {
+		e.Header = http.Header{"Retry-After": {retryAfter}}
+	}
+	return e
+}
+
+func (l *Leg) tooSlow() string {
+	if l.cfg.Timeout <= 0 {
+		return "the upstream did not answer in time"
+	}
+	s := l.cfg.Timeout.Round(time.Millisecond).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	return "the upstream did not answer within " + s
+}
+
+// policyRefusal is what a policy of ours said, with the time to wait in the error and in the header.
+func policyRefusal(e *proxy.Error) error {
+	h := e.Header.Clone()
+	if h == nil {
+		h = http.Header{}
+	}
+	data := map[string]any{}
+	if e.Code != "" {
+		data["code"] = e.Code
+	}
+	if e.RetryAfter > 0 {
+		wait := int(math.Ceil(e.RetryAfter.Seconds()))
+		data["retryAfter"] = wait
+		h.Set("Retry-After", strconv.Itoa(wait))
+	}
+	raw, _ := json.Marshal(data)
+	return &edge.Error{Code: edge.CodeServer, Status: e.HTTPStatus(), Msg: e.Msg, Data: raw, Header: h, Err: e.Err}
+}
+
+// clip keeps what is repeated short.
+func clip(s string) string {
+	const most = 128
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}

@@ -1,0 +1,256 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
+)
+
+const (
+	maxQuestions = 64 // of the server during one call, at once
+	maxResumes   = 10 // of a stream that ended before its answer (U4)
+	firstWait    = time.Second
+)
+
+// doLegacy sends a request in a session of the pool. A session that the upstream has forgotten is replaced once; a call of a
+// tool is not sent again (U3).
+func (l *Leg) doLegacy(ctx context.Context, r *Request) (*strictjson.Message, error) {
+	for again := false; ; again = true {
+		s, err := l.lease(ctx, r.On)
+		if err != nil {
+			return nil, l.final(ctx, err)
+		}
+		answer, err := l.inSession(ctx, s, r)
+		gone := errors.Is(err, errSessionGone)
+		l.cfg.Memory.pools.free(s, gone, l.now())
+		switch {
+		case gone && !again && r.Method != "tools/call":
+			continue
+		case gone:
+			return nil, &edge.Error{Status: http.StatusBadGateway, Code: edge.CodeServer, Msg: "the upstream ended the session; try again", Err: errors.Join(errNoAnswer, err)}
+		case err != nil:
+			return nil, l.final(ctx, err)
+		}
+		return answer, nil
+	}
+}
+
+// exchange is one request in a session on its way.
+type exchange struct {
+	l       *Leg
+	s       *session
+	r       *Request
+	m       *strictjson.Message
+	ctx     context.Context
+	patient *patience
+
+	wg        sync.WaitGroup
+	mu        sync.Mutex
+	questions int
+}
+
+// inSession sends the request and answers the server's questions until its answer has come.
+func (l *Leg) inSession(ctx context.Context, s *session, r *Request) (*strictjson.Message, error) {
+	m, err := message(l.nextID(), r.Method, r.Params)
+	if err != nil {
+		return nil, err
+	}
+	inner, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	x := &exchange{l: l, s: s, r: r, m: l.addressed(m, r.On, false), ctx: inner}
+	x.patient = newPatience(l.cfg.Timeout, func() { cancel(errSilent) })
+	defer x.patient.stop()
+	answer, err := x.run()
+	if ctx.Err() != nil && answer == nil {
+		x.tellCancelled()
+	}
+	cancel(nil)
+	x.wg.Wait()
+	if errors.Is(context.Cause(inner), errSilent) && answer == nil {
+		return nil, failed(http.StatusGatewayTimeout, l.tooSlow(), errSilent)
+	}
+	return answer, err
+}
+
+// errSilent is an upstream that said nothing for as long as the backend's timeout, while nobody was being asked.
+var errSilent = errors.New("the upstream said nothing in time")
+
+// run posts the request and reads; a stream that ends before the answer is taken up again where it ended (U4).
+func (x *exchange) run() (*strictjson.Message, error) {
+	s := &sending{l: x.l, on: x.r.On, http: http.MethodPost, m: x.m, tool: x.r.Tool, header: x.s.header(), quiet: unpoliced(x.r.Method), listen: x.s.key.mayAsk()}
+	last, wait := "", firstWait
+	for range maxResumes + 1 {
+		w, err := x.l.open(x.ctx, s.call(x.ctx))
+		if err != nil {
+			return nil, err
+		}
+		w.lastID, w.retry = last, wait
+		answer, err := w.answerTo(x.m, x.notify, x.question)
+		w.close(answer != nil)
+		switch {
+		case errors.Is(err, errNotFound) && x.s.id != "":
+			return nil, errSessionGone
+		case !errors.Is(err, io.EOF) || w.lastID == "" || w.events == nil:
+			return answer, err
+		}
+		last, wait = w.lastID, w.retry
+		if !sleep(x.ctx, wait) {
+			return nil, context.Cause(x.ctx)
+		}
+		h := x.s.header()
+		h.Set("Last-Event-Id", last)
+		s = &sending{l: x.l, on: x.r.On, http: http.MethodGet, header: h, quiet: true, listen: true}
+	}
+	return nil, io.EOF
+}
+
+func (x *exchange) notify(m *strictjson.Message) {
+	x.patient.again()
+	if x.r.Notify != nil {
+		x.r.Notify(m)
+	}
+}
+
+// question has a request of the server answered, beside the stream, which may bring more of them.
+func (x *exchange) question(q *strictjson.Message) {
+	x.mu.Lock()
+	x.questions++
+	many := x.questions > maxQuestions
+	x.mu.Unlock()
+	x.patient.pause()
+	x.wg.Go(func() {
+		defer func() {
+			x.mu.Lock()
+			x.questions--
+			x.mu.Unlock()
+			x.patient.resume()
+		}()
+		var result json.RawMessage
+		var err error
+		switch {
+		case q.Method == "ping":
+			result = json.RawMessage("{}")
+		case many:
+			err = &edge.Error{Code: edge.CodeServer, Msg: "too many questions at once"}
+		case x.r.Ask == nil:
+			err = edge.MethodNotFound(q.Method)
+		default:
+			result, err = x.r.Ask(x.ctx, q)
+		}
+		if m, err := reply(q, result, err); err == nil && x.ctx.Err() == nil {
+			_ = x.s.send(x.ctx, m)
+		}
+	})
+}
+
+// reply is the answer to a request of the server, with its id as it wrote it.
+func reply(q *strictjson.Message, result json.RawMessage, err error) (*strictjson.Message, error) {
+	b := append([]byte(`{"jsonrpc":"2.0","id":`), q.Bytes(q.ID)...)
+	if err == nil {
+		b = append(append(append(b, `,"result":`...), result...), '}')
+	} else {
+		var e *edge.Error
+		if !errors.As(err, &e) {
+			e = &edge.Error{Code: edge.CodeInternal, Msg: "internal error"}
+		}
+		text, _ := json.Marshal(struct {
+			Code    int             `json:"code"`
+			Message string          `json:"message"`
+			Data    json.RawMessage `json:"data,omitempty"`
+		}{e.Code, e.Msg, e.Data})
+		b = append(append(append(b, `,"error":`...), text...), '}')
+	}
+	return strictjson.Decode(b, strictjson.Limits{Upstream: true, Depth: 512, Members: 1_000_000})
+}
+
+// tellCancelled says that nobody waits any more: in this era closing a stream does not (§11.1).
+func (x *exchange) tellCancelled() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.ctx), goodbyeWithin)
+	defer cancel()
+	_ = x.s.notify(ctx, "notifications/cancelled", append(append([]byte(`{"requestId":`), bytes.Clone(x.m.Bytes(x.m.ID))...), '}'))
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// patience ends an exchange that is silent for too long, but not while a person is being asked.
+type patience struct {
+	mu     sync.Mutex
+	most   time.Duration
+	timer  *time.Timer // nil: without end
+	paused int
+}
+
+func newPatience(most time.Duration, over func()) *patience {
+	p := &patience{most: most}
+	if most > 0 {
+		p.timer = time.AfterFunc(most, over)
+	}
+	return p
+}
+
+func (p *patience) again() { p.change(0) }
+
+func (p *patience) pause() { p.change(1) }
+
+func (p *patience) resume() { p.change(-1) }
+
+func (p *patience) change(by int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.paused += by; p.timer == nil {
+		return
+	}
+	if p.timer.Stop(); p.paused == 0 {
+		p.timer.Reset(p.most)
+	}
+}
+
+func (p *patience) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.timer != nil {
+		p.timer.Stop()
+		p.timer = nil
+	}
+}
+
+// Send passes a notification of the client on, to every session that is open for it. Modern upstreams know none.
+func (l *Leg) Send(ctx context.Context, on *Behalf, method string, params json.RawMessage) error {
+	var errs []error
+	for _, s := range l.cfg.Memory.pools.of(l.poolKey(on)) {
+		errs = append(errs, s.notify(ctx, method, params))
+	}
+	return errors.Join(errs...)
+}
+
+// of returns the sessions that are alike.
+func (p *pools) of(k poolKey) []*session {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var list []*session
+	if c := p.callers[k.callerKey]; c != nil {
+		for _, s := range c.sessions {
+			if s.key.capabilities == k.capabilities {
+				list = append(list, s)
+			}
+		}
+	}
+	return list
+}

@@ -1,0 +1,127 @@
+package upstream
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
+)
+
+// verdictFor is how long it is remembered what an upstream speaks, and what it says of itself (§16.1).
+const verdictFor = 10 * time.Minute
+
+// maxKept bounds what is kept of one kind: keys contain callers.
+const maxKept = 4096
+
+// Memory keeps what is known of upstreams, and the sessions that are open there, across reloads. Safe for concurrent use.
+// Close it when the process ends.
+type Memory struct {
+	verdicts book[Verdict]
+	infos    book[*Info]
+	lists    book[*List]
+	params   book[map[string][]paramheader.Param] // of tools, by name
+	pools    pools
+	ears     ears
+}
+
+// NewMemory returns an empty memory.
+func NewMemory() *Memory {
+	m := &Memory{}
+	m.pools.init()
+	m.ears.init()
+	return m
+}
+
+// Close ends the sessions that are open and hears no more. Calls under way go on.
+func (m *Memory) Close() {
+	m.ears.close()
+	m.pools.close()
+}
+
+// key names something kept of an upstream.
+type key struct{ server, backend, owner, what string }
+
+// book keeps values for a time. Whoever needs one that is not there makes it; others who need the same wait for it (single
+// flight). What failed is not kept.
+type book[T any] struct {
+	mu    sync.Mutex
+	pages map[key]*page[T]
+}
+
+type page[T any] struct {
+	making chan struct{} // capacity 1; held by whoever makes the value
+
+	mu      sync.Mutex
+	value   T
+	expires time.Time
+	edition int // counts what was forgotten: a value that was being made meanwhile is old already
+}
+
+func (b *book[T]) page(k key) *page[T] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.pages == nil {
+		b.pages = map[key]*page[T]{}
+	}
+	p := b.pages[k]
+	if p == nil {
+		if len(b.pages) >= maxKept {
+			clear(b.pages) // rare; what is lost is asked for again
+		}
+		p = &page[T]{making: make(chan struct{}, 1)}
+		b.pages[k] = p
+	}
+	return p
+}
+
+// get returns the value for k, made by make when there is none that holds.
+func (b *book[T]) get(ctx context.Context, k key, now func() time.Time, make func(context.Context) (T, time.Duration, error)) (T, error) {
+	p := b.page(k)
+	if v, ok := p.read(now()); ok {
+		return v, nil
+	}
+	var none T
+	select {
+	case p.making <- struct{}{}:
+	case <-ctx.Done():
+		return none, context.Cause(ctx)
+	}
+	defer func() { <-p.making }()
+	if v, ok := p.read(now()); ok {
+		return v, nil
+	}
+	p.mu.Lock()
+	edition := p.edition
+	p.mu.Unlock()
+	v, ttl, err := make(ctx)
+	if err != nil {
+		return none, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if ttl > 0 && edition == p.edition {
+		p.value, p.expires = v, now().Add(ttl)
+	}
+	return v, nil
+}
+
+func (p *page[T]) read(now time.Time) (T, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.value, now.Before(p.expires)
+}
+
+// forget drops every value that match says.
+func (b *book[T]) forget(match func(key) bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for k, p := range b.pages {
+		if match(k) {
+			p.mu.Lock()
+			p.expires = time.Time{}
+			p.edition++
+			p.mu.Unlock()
+		}
+	}
+}
