@@ -391,3 +391,6 @@ func answer(t testing.TB, w *httptest.ResponseRecorder) string {
 	}
 	return last
 }
+
+// nobody is somebody without a role.
+func nobody() *identity.Caller { return mcptest.Caller("nobody") }
