@@ -1,6 +1,7 @@
 package combined
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -18,7 +19,8 @@ import (
 type about struct {
 	capabilities map[string]any
 	instructions string
-	hash         [sha256.Size]byte // of both
+	title        string            // its name for people; "" when it has none
+	hash         [sha256.Size]byte // of all three
 	private      bool
 }
 
@@ -35,7 +37,13 @@ func (src *source) askAbout(ctx context.Context, r *edge.Request) (told[*about],
 		_ = json.Unmarshal(raw, &a.capabilities) // what is no object offers nothing
 	}
 	a.instructions, _ = m.Text(m.Member(m.Result, "instructions"))
-	text, _ := json.Marshal([]any{a.capabilities, a.instructions})
+	info := m.Member(m.Member(m.Result, "_meta"), "io.modelcontextprotocol/serverInfo")
+	for _, key := range []string{"name", "title"} {
+		if text, ok := m.Text(m.Member(info, key)); ok && strings.TrimSpace(text) != "" {
+			a.title = heading(text)
+		}
+	}
+	text, _ := json.Marshal([]any{a.capabilities, a.instructions, a.title})
 	a.hash = sha256.Sum256(text)
 	answer.ttl, a.private = src.hints(m, answer.ttl)
 	answer.value, answer.private = a, a.private
@@ -173,10 +181,7 @@ func (s *Server) instructions(all []*about) string {
 		if a == nil || strings.TrimSpace(a.instructions) == "" {
 			continue
 		}
-		title := s.sources[i].Title
-		if title == "" {
-			title = s.sources[i].As
-		}
+		title := cmp.Or(s.sources[i].Title, a.title, s.sources[i].As)
 		sections = append(sections, section{[]rune("## " + title + "\n\n"), []rune(strings.TrimSpace(a.instructions))})
 	}
 	const between = "\n\n"
@@ -202,6 +207,11 @@ func (s *Server) instructions(all []*about) string {
 		}
 	}
 	return string(cut([]rune(strings.Join(texts, between)), mcp.MaxInstructions))
+}
+
+// heading makes one short line of what a source calls itself.
+func heading(text string) string {
+	return string(cut([]rune(strings.Join(strings.Fields(text), " ")), maxName))
 }
 
 // cut shortens a text to so many characters, and shows that it did.

@@ -61,6 +61,11 @@ func TestInstructionsStandUnderTheTitlesOfTheirSources(t *testing.T) { // C4
 	if got := instructions(short); got != "## a\n\nFirst.\n\n## Part B\n\nSecond." {
 		t.Errorf("%q", got)
 	}
+	named := says("Third.")
+	named.about += `,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"n","title":" The\n Third "}}`
+	if got := instructions(combined.Config{Sources: []combined.Source{of("a", named)}}); got != "## The Third\n\nThird." {
+		t.Errorf("%q", got)
+	}
 	short.Instructions = "Ours."
 	if got := instructions(short); got != "Ours." {
 		t.Errorf("configured: %q", got)

@@ -15,7 +15,7 @@ import (
 // public name (C9).
 type Source struct {
 	As     string // prefix of its names; unique
-	Title  string // heading of its instructions; "" means As
+	Title  string // heading of its instructions; "": what it calls itself, else As
 	Server edge.Server
 	// Made says that the source was made here for this server: its tools bear their public names already, and its lists
 	// never change while this snapshot serves. Otherwise it has names of its own, which change as it likes.
