@@ -1,12 +1,19 @@
 package main
 
-import (
-	"errors"
+import "github.com/drawbridge-mcp/drawbridge/mcp/combined"
 
-	"github.com/drawbridge-mcp/drawbridge/mcp/combined"
-)
-
-// buildUpstreamSource makes a source of an upstream.
-func (b *builder) buildUpstreamSource(*Config, *ServerConfig, *FromConfig, *snapshot) (combined.Source, error) {
-	return combined.Source{}, errors.New("an upstream beside other parts is not available in this version")
+// buildUpstreamSource makes a source of an upstream. Who may use its tools is decided by the combined server, by their public
+// names; its instructions are the upstream's own.
+func (b *builder) buildUpstreamSource(cfg *Config, sc *ServerConfig, from *FromConfig, s *snapshot) (combined.Source, error) {
+	leg, err := b.leg(cfg, sc, from, s)
+	if err != nil {
+		return combined.Source{}, err
+	}
+	part := ServerConfig{Name: sc.Name, ServerConfig: sc.ServerConfig}
+	part.Instructions = ""
+	server, err := b.cross(&part, from, leg, nil)
+	if err != nil {
+		return combined.Source{}, err
+	}
+	return combined.Source{As: from.prefix(), Title: from.Upstream, Server: server}, nil
 }

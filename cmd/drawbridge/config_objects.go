@@ -94,8 +94,8 @@ type FromConfig struct {
 	As string `yaml:"as"`
 	// Revisions of the protocol that an upstream speaks: auto asks it, modern is 2026-07-28, legacy everything before.
 	Era string `yaml:"era" default:"auto" enum:"auto,modern,legacy,sse" unavailable:"sse"`
-	// How long a call may wait for a person's answer.
-	Park time.Duration `yaml:"park" available:"false"`
+	// How long a call of a modern client may wait for a person's answer to a question of a legacy upstream.
+	Park time.Duration `yaml:"park" default:"120s"`
 }
 
 // AccessConfig is `mcp_servers[].access`.

@@ -2,8 +2,10 @@ package main
 
 import (
 	"github.com/drawbridge-mcp/drawbridge/mcp/bridge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/crossing"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/relay"
+	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
@@ -28,18 +30,66 @@ func upstreamOf(sc *ServerConfig) *FromConfig {
 	return nil
 }
 
-// buildRelay makes an MCP server of an upstream.
+// upstreams is what is known of MCP upstreams across reloads: eras, lists, sessions that are open, calls that wait.
+type upstreams struct {
+	legs     *upstream.Memory
+	crossing *crossing.Memory
+}
+
+func newUpstreams() *upstreams {
+	return &upstreams{legs: upstream.NewMemory(), crossing: crossing.NewMemory()}
+}
+
+// close ends what is open there. For a graceful stop, behind the calls.
+func (u *upstreams) close() {
+	u.crossing.Close()
+	u.legs.Close()
+}
+
+// leg is the way to the upstream of one part of a server. publicName says how the server calls the upstream's tools.
+func (b *builder) leg(cfg *Config, sc *ServerConfig, from *FromConfig, s *snapshot) (*upstream.Leg, error) {
+	return upstream.New(upstream.Config{
+		Server: sc.Name, Backend: from.Upstream, Era: upstream.Era(from.Era), Memory: b.upstreams.legs, Doer: &road{next: s.pipeline, policies: s.policies},
+		Policies: func(tool string) *proxy.Policies {
+			if tool != "" {
+				tool = sc.publicName(from, tool)
+			}
+			return s.policies.tool(sc.Name, tool, "")
+		},
+		ListTTL: sc.ListTTL, Limits: upstream.Limits{Body: cfg.Limits.UpstreamBody, Depth: cfg.Limits.JSONDepth},
+		Timeout: backendTimeout(cfg, from.Upstream), Version: version, Log: b.log,
+	})
+}
+
+// cross makes the server that understands the upstream's messages, for clients of the other era and for combined servers.
+func (b *builder) cross(sc *ServerConfig, from *FromConfig, leg *upstream.Leg, tools map[string]crossing.Tool) (*crossing.Server, error) {
+	return crossing.New(crossing.Config{
+		Name: sc.Name, Instructions: sc.Instructions, Upstream: from.Upstream, Leg: leg, Tools: tools, Access: accessTo(sc.Access.Roles), Match: entitled, Challenge: b.stepUp,
+		Page: sc.Page, ListTTL: sc.ListTTL, Keyring: b.ring, Memory: b.upstreams.crossing, Park: from.Park, Log: b.log,
+	})
+}
+
+// buildRelay makes an MCP server of an upstream: bytes for clients of its era, messages for the others.
 func (b *builder) buildRelay(cfg *Config, sc ServerConfig, from *FromConfig, s *snapshot) (mcpServer, error) {
-	tools := map[string]relay.Tool{}
+	tools, crossed := map[string]relay.Tool{}, map[string]crossing.Tool{}
 	for name, access := range sc.Access.Tools {
 		tools[name] = relay.Tool{Roles: access.Roles, Scope: access.Scope}
+		crossed[name] = crossing.Tool{Roles: access.Roles, Scope: access.Scope}
+	}
+	leg, err := b.leg(cfg, &sc, from, s)
+	if err != nil {
+		return nil, err
+	}
+	other, err := b.cross(&sc, from, leg, crossed)
+	if err != nil {
+		return nil, err
 	}
 	server, err := relay.New(relay.Config{
-		Name: sc.Name, Instructions: sc.Instructions, Upstream: from.Upstream, Era: relay.Era(from.Era), Tools: tools,
+		Name: sc.Name, Instructions: sc.Instructions, Upstream: from.Upstream, Leg: leg, Crossing: other, Tools: tools,
 		Access: accessTo(sc.Access.Roles), Match: entitled, Challenge: b.stepUp, Timeout: backendTimeout(cfg, from.Upstream),
 		Policies: func(tool string) *proxy.Policies { return s.policies.tool(sc.Name, tool, "") },
 		Limits:   relay.Limits{Body: cfg.Limits.UpstreamBody, Depth: cfg.Limits.JSONDepth},
-		Memory:   b.upstreams, Doer: &road{next: s.pipeline, policies: s.policies}, Version: version, Log: b.log,
+		Doer:     &road{next: s.pipeline, policies: s.policies}, Log: b.log,
 	})
 	if err != nil {
 		return nil, err

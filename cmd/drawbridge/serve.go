@@ -26,7 +26,6 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/cmd/internal/telemetry"
 	"github.com/drawbridge-mcp/drawbridge/llm"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
-	"github.com/drawbridge-mcp/drawbridge/mcp/relay"
 	"github.com/drawbridge-mcp/drawbridge/oauth"
 	"github.com/drawbridge-mcp/drawbridge/oauth/grants"
 	"github.com/drawbridge-mcp/drawbridge/oauth/registration"
@@ -127,7 +126,7 @@ func (p *program) open(ctx context.Context, cfg *Config, pos *Positions, ring fu
 	g.oauth(cfg)
 	g.faces(cfg)
 	g.builder = &builder{
-		ring: g.ring, upstreams: relay.NewMemory(), state: proxy.NewState(), counters: policy.NewCounters(), cache: policy.NewCache(cfg.LLM.CacheMemory),
+		ring: g.ring, upstreams: newUpstreams(), state: proxy.NewState(), counters: policy.NewCounters(), cache: policy.NewCache(cfg.LLM.CacheMemory),
 		recorder: g.recorder, metrics: g.metrics, log: g.log, started: g.started, instance: g.instance, stepUp: g.stepUp,
 	}
 	if local != nil {
@@ -298,6 +297,7 @@ func (g *gateway) stop(servers []*http.Server, drain time.Duration) {
 	}
 	wait.Wait()
 	g.log.Info("stopped")
+	g.builder.upstreams.close()
 	if err := g.store.Close(); err != nil {
 		g.log.Error("close the database", "error", err)
 	}

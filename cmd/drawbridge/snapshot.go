@@ -11,7 +11,6 @@ import (
 
 	"github.com/drawbridge-mcp/drawbridge/cmd/internal/telemetry"
 	"github.com/drawbridge-mcp/drawbridge/llm"
-	"github.com/drawbridge-mcp/drawbridge/mcp/relay"
 	"github.com/drawbridge-mcp/drawbridge/oauth"
 	"github.com/drawbridge-mcp/drawbridge/oauth/resource"
 	"github.com/drawbridge-mcp/drawbridge/openapi"
@@ -46,7 +45,7 @@ type builder struct {
 	state     *proxy.State
 	counters  *policy.Counters
 	cache     *policy.Cache
-	upstreams *relay.Memory
+	upstreams *upstreams
 	recorder  proxy.Recorder
 	metrics   *telemetry.Metrics
 	log       *slog.Logger

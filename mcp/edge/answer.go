@@ -34,7 +34,7 @@ func (x *exchange) asError(err error) *Error {
 	if !errors.As(err, &e) {
 		e = &Error{Code: CodeInternal, Msg: "internal error", Err: err}
 	}
-	if e.Code == CodeInternal && e.Data == nil {
+	if e.Code == CodeInternal && e.Data == nil && !e.Upstream {
 		shown := *e
 		shown.Data, _ = json.Marshal(map[string]string{"requestId": identity.RequestID(x.r.Context())})
 		e = &shown
@@ -45,7 +45,7 @@ func (x *exchange) asError(err error) *Error {
 func (x *exchange) note(e *Error) {
 	facts := identity.RequestFrom(x.r.Context())
 	facts.Note(slog.Int("rpc_code", e.Code))
-	if e.Code == CodeInternal {
+	if e.Code == CodeInternal && !e.Upstream {
 		x.log.ErrorContext(x.r.Context(), "mcp request failed", "server", x.name, "request_id", identity.RequestID(x.r.Context()), "err", e.Error())
 	}
 }

@@ -30,6 +30,9 @@ type Error struct {
 	Header http.Header     // Retry-After, WWW-Authenticate; nil: none
 	OAuth  string          // RFC 6749 error code: the body is in that shape then, as for every challenge (mcp.md §3)
 	Err    error           // for the log
+
+	// Upstream says that an upstream said so: its words pass as they are, and its faults are not ours.
+	Upstream bool
 }
 
 func (e *Error) Error() string {

@@ -25,6 +25,10 @@ type Relay interface {
 // ErrUpstreamSession says that the upstream no longer knows the session: ours ends with it (§9.3).
 var ErrUpstreamSession = errors.New("the upstream ended the session")
 
+// ErrCrosses is a Crosser's answer to initialize when its upstream turns out not to speak the client's era: the edge serves
+// the client by translation then.
+var ErrCrosses = errors.New("the client's era has to be translated")
+
 // Passed is what an upstream answered. Its headers are those that may reach the client (§9.2).
 type Passed struct {
 	Status int
@@ -110,6 +114,10 @@ func (x *exchange) relayInitialize(to Relay) {
 	}
 	p, err := x.pass(x.r.Context(), to)
 	defer p.Close()
+	if errors.Is(err, ErrCrosses) {
+		x.initialize()
+		return
+	}
 	if err != nil {
 		x.failPassed(err)
 		return

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
@@ -14,12 +16,21 @@ type Doer interface {
 	Do(ctx context.Context, call *proxy.Call) (*proxy.Answer, error)
 }
 
+// Leg knows which eras the upstream speaks; *upstream.Leg.
+type Leg interface {
+	Speaks(ctx context.Context, on *upstream.Behalf) (upstream.Verdict, error)
+	ForgetEra()
+	OnlyModern()
+}
+
 // Config is everything a relay needs to know of its server.
 type Config struct {
 	Name         string // mcp_servers[].name
 	Instructions string // in place of the upstream's; "": the upstream's own
 	Upstream     string // backend whose url is the MCP endpoint
-	Era          Era    // "": Auto
+	Leg          Leg    // required
+	// Crossing serves clients whose era the upstream does not speak (§11). nil: they are refused.
+	Crossing edge.Server
 
 	// Access reports whether a caller may use the server; when not, need names what is missing, for people. nil: everybody.
 	Access func(c *identity.Caller) (ok bool, need string)
@@ -35,9 +46,7 @@ type Config struct {
 
 	Timeout time.Duration // of the backend, for texts only; 0: unknown
 	Limits  Limits
-	Memory  *Memory // what outlives snapshots; nil: one of its own
 	Doer    Doer
-	Version string           // of the gateway, told to upstreams that are asked for their era; "" means dev
 	Log     *slog.Logger     // nil: discarded
 	Now     func() time.Time // nil: time.Now
 }
@@ -64,13 +73,3 @@ func (l Limits) orDefaults() Limits {
 	}
 	return l
 }
-
-// Era says which revisions an upstream speaks (mcp.md §16.1).
-type Era string
-
-const (
-	Auto   Era = "auto" // ask it
-	Modern Era = "modern"
-	Legacy Era = "legacy"
-	SSE    Era = "sse" // HTTP+SSE of 2024-11-05; refused
-)

@@ -75,6 +75,11 @@ func (x *exchange) initialize(ctx context.Context) (*edge.Passed, error) {
 		return x.fault(err)
 	}
 	p, err := x.judge(b.answer, b)
+	if x.refused && x.s.cfg.Crossing != nil { // it lists this era and refuses it all the same
+		_ = b.Close()
+		x.s.cfg.Leg.OnlyModern()
+		return nil, edge.ErrCrosses
+	}
 	if err != nil || p.Body == nil || p.Status != http.StatusOK {
 		if p == nil || p.Body == nil {
 			_ = b.Close()

@@ -4,71 +4,38 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"sync"
-	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
-	"github.com/drawbridge-mcp/drawbridge/proxy"
-	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
+	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
 )
 
-// verdictFor is how long it is remembered what an upstream speaks (§16.1).
-const verdictFor = 10 * time.Minute
-
-// Memory keeps what is known of upstreams across reloads. Safe for concurrent use.
-type Memory struct {
-	mu        sync.Mutex
-	upstreams map[string]*known
+// speaks says what the upstream speaks, as it is remembered, or as it says now.
+func (s *Server) speaks(ctx context.Context, r *edge.Request) (upstream.Verdict, error) {
+	return s.cfg.Leg.Speaks(ctx, &upstream.Behalf{Caller: r.Caller, HTTP: r.HTTP, Arrived: r.Arrived})
 }
 
-// known is what one upstream speaks. asking is held by whoever finds out; others wait for the answer.
-type known struct {
-	asking chan struct{}
-
-	mu      sync.Mutex
-	speaks  verdict
-	expires time.Time
-}
-
-// verdict says which eras an upstream speaks.
-type verdict struct{ modern, legacy bool }
-
-// NewMemory returns an empty memory.
-func NewMemory() *Memory { return &Memory{upstreams: map[string]*known{}} }
-
-func (m *Memory) of(upstream string) *known {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	k := m.upstreams[upstream]
-	if k == nil {
-		k = &known{asking: make(chan struct{}, 1)}
-		m.upstreams[upstream] = k
+// Crosses implements edge.Crosser: a client whose era the upstream does not speak is served by translation, if there is any.
+func (s *Server) Crosses(ctx context.Context, r *edge.Request) (bool, error) {
+	if s.cfg.Crossing == nil || r.Upstream != "" { // a session of the upstream's is of its era
+		return false, nil
 	}
-	return k
+	v, err := s.speaks(ctx, r)
+	if err != nil {
+		return false, err
+	}
+	return r.Modern && !v.Modern || !r.Modern && !v.Legacy, nil
 }
 
-func (k *known) get(now time.Time) (verdict, bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.speaks, now.Before(k.expires)
-}
-
-func (k *known) set(v verdict, expires time.Time) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.speaks, k.expires = v, expires
-}
-
-// speaks refuses a client whose era the upstream does not speak: nothing is translated here.
-func (s *Server) speaks(ctx context.Context, r *edge.Request) error {
-	v, err := s.verdict(ctx, r)
+// sameEra refuses a client whose era the upstream does not speak, where nothing is translated.
+func (s *Server) sameEra(ctx context.Context, r *edge.Request) error {
+	v, err := s.speaks(ctx, r)
 	switch {
 	case err != nil:
 		return err
-	case r.Modern && !v.modern:
+	case r.Modern && !v.Modern:
 		return unsupported(edge.Supported()[1:], edge.Modern)
-	case !r.Modern && !v.legacy:
+	case !r.Modern && !v.Legacy:
 		return unsupported(edge.Supported()[:1], r.Revision)
 	}
 	return nil
@@ -83,110 +50,40 @@ func unsupported(supported []string, requested string) error {
 	}
 }
 
-// verdict is what the upstream speaks: as configured, as remembered, or as it says now. One request asks, the others
-// wait for its answer.
-func (s *Server) verdict(ctx context.Context, r *edge.Request) (verdict, error) {
-	switch s.cfg.Era {
-	case Modern:
-		return verdict{modern: true}, nil
-	case Legacy:
-		return verdict{legacy: true}, nil
-	}
-	k := s.cfg.Memory.of(s.cfg.Upstream)
-	if v, ok := k.get(s.now()); ok {
-		return v, nil
-	}
-	select {
-	case k.asking <- struct{}{}:
-	case <-ctx.Done():
-		return verdict{}, ctx.Err()
-	}
-	defer func() { <-k.asking }()
-	if v, ok := k.get(s.now()); ok {
-		return v, nil
-	}
-	v, err := s.ask(ctx, r)
-	if err == nil {
-		k.set(v, s.now().Add(verdictFor))
-	}
-	return v, err
-}
-
-// noteEra drops the verdict when an upstream says that it does not speak this era.
+// noteEra drops the verdict when an upstream says that it does not speak this era (§16.1).
 func (x *exchange) noteEra(m *strictjson.Message) {
 	if code := string(m.Bytes(m.Member(m.Error, "code"))); code == "-32022" {
-		x.s.cfg.Memory.of(x.s.cfg.Upstream).set(verdict{}, time.Time{})
+		x.refused = true
+		x.s.cfg.Leg.ForgetEra()
 	}
 }
 
-// ask sends server/discover as a modern client does. Only an answer counts: a silent upstream is down, not old.
-func (s *Server) ask(ctx context.Context, r *edge.Request) (verdict, error) {
-	x, err := s.question(r)
-	if err != nil {
-		return verdict{}, err
+// Handle implements edge.Server, for clients whose era is translated. For others the edge passes everything on instead.
+func (s *Server) Handle(ctx context.Context, r *edge.Request) (json.RawMessage, error) {
+	if s.cfg.Crossing == nil {
+		return nil, edge.MethodNotFound(r.Message.Method)
 	}
-	b, err := x.open(ctx)
-	if err != nil {
-		_, err = x.fault(err)
-		return verdict{}, err
-	}
-	defer b.Close()
-	answer := b.answer
-	if _, err := b.look(); err != nil && answer.Status == http.StatusOK {
-		return verdict{}, err
-	}
-	switch status := answer.Status; {
-	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		_, err := x.refusedCredential()
-		return verdict{}, err
-	case status == http.StatusTooManyRequests || status >= http.StatusInternalServerError:
-		_, err := x.failed(http.StatusBadGateway, unavailable, nil)
-		return verdict{}, err
-	}
-	return x.readVerdict(answer, b), nil
+	return s.cfg.Crossing.Handle(ctx, r)
 }
 
-// readVerdict reads the answer to server/discover. What is not an answer of this era means the other one.
-func (x *exchange) readVerdict(answer *proxy.Answer, b *body) verdict {
-	old := verdict{legacy: true}
-	p := &edge.Passed{Status: answer.Status, Body: b, Stream: isStream(answer.Upstream)}
-	w, err := x.readAll(p)
-	if err != nil {
-		return old
+// Listen implements edge.Teller.
+func (s *Server) Listen(ctx context.Context, r *edge.Request, want edge.Interest, tell func(json.RawMessage)) (edge.Interest, error) {
+	if t, ok := s.cfg.Crossing.(edge.Teller); ok {
+		return t.Listen(ctx, r, want, tell)
 	}
-	m := w.message
-	list := m.Member(m.Result, "supportedVersions")
-	if m.Error.Present() && string(m.Bytes(m.Member(m.Error, "code"))) == "-32022" {
-		list = m.Member(m.Member(m.Error, "data"), "supported")
-	}
-	var v verdict
-	for _, one := range m.Elements(list) {
-		text, _ := m.Text(one)
-		v.modern = v.modern || text == edge.Modern
-		v.legacy = v.legacy || text != edge.Modern && text != ""
-	}
-	if !v.modern && !v.legacy {
-		return old
-	}
-	return v
+	return edge.Interest{}, nil
 }
 
-// question is server/discover in our own name, on behalf of whoever needs the answer.
-func (s *Server) question(r *edge.Request) (*exchange, error) {
-	version := s.cfg.Version
-	if version == "" {
-		version = "dev"
+// Notified implements edge.Notified.
+func (s *Server) Notified(ctx context.Context, r *edge.Request) {
+	if n, ok := s.cfg.Crossing.(edge.Notified); ok {
+		n.Notified(ctx, r)
 	}
-	name, _ := json.Marshal(version)
-	text := `{"jsonrpc":"2.0","id":"drawbridge","method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"` + edge.Modern +
-		`","io.modelcontextprotocol/clientInfo":{"name":"drawbridge","version":` + string(name) + `},"io.modelcontextprotocol/clientCapabilities":{}}}}`
-	m, err := strictjson.Decode([]byte(text), strictjson.Limits{})
-	if err != nil {
-		return nil, err
+}
+
+// Left implements edge.Leaver.
+func (s *Server) Left(ctx context.Context, session string) {
+	if l, ok := s.cfg.Crossing.(edge.Leaver); ok {
+		l.Left(ctx, session)
 	}
-	head := http.Header{"Accept": {bothForms}, "Mcp-Method": {"server/discover"}}
-	return &exchange{s: s, r: &edge.Request{
-		Message: m, Modern: true, Revision: edge.Modern, Caller: &identity.Caller{}, Arrived: r.Arrived,
-		HTTP: &http.Request{Method: http.MethodPost, URL: r.HTTP.URL, Header: head},
-	}}, nil
 }

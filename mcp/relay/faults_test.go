@@ -12,7 +12,7 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 )
 
-func modernOnly(c *relay.Config, _ *proxy.BackendConfig) { c.Era = relay.Modern }
+func modernOnly(c *relay.Config, _ *proxy.BackendConfig) { c.Leg = speaks{Modern: true} }
 
 func answerWith(status int, header map[string]string, body string) mcptest.Handler {
 	return func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) {
@@ -68,7 +68,7 @@ func TestFaultsOfTheUpstream(t *testing.T) { // §9.3
 			up.On("tools/call", c.answer)
 			up.On("prompts/get", c.answer)
 			g := newGateway(t, up.URL, func(r *relay.Config, b *proxy.BackendConfig) {
-				r.Era = relay.Modern
+				r.Leg = speaks{Modern: true}
 				if name == "an answer that is late" {
 					b.Timeout, r.Timeout = 50*time.Millisecond, 50*time.Millisecond
 				}

@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/mcptest"
 	"github.com/drawbridge-mcp/drawbridge/mcp/relay"
+	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 	"github.com/drawbridge-mcp/drawbridge/proxy/secret"
@@ -27,9 +29,9 @@ type gateway struct {
 	edge *edge.Handler
 }
 
-func newGateway(t *testing.T, upstream string, change func(*relay.Config, *proxy.BackendConfig)) *gateway {
+func newGateway(t *testing.T, address string, change func(*relay.Config, *proxy.BackendConfig)) *gateway {
 	t.Helper()
-	backend := proxy.BackendConfig{Name: "up", URL: upstream, Timeout: 5 * time.Second}
+	backend := proxy.BackendConfig{Name: "up", URL: address, Timeout: 5 * time.Second}
 	backend.Credential.Kind = "bearer"
 	backend.Credential.Value.Value = secret.New("the-gateways-own")
 	cfg := relay.Config{Name: "s", Upstream: "up", Timeout: 5 * time.Second}
@@ -44,6 +46,13 @@ func newGateway(t *testing.T, upstream string, change func(*relay.Config, *proxy
 		t.Fatal(err)
 	}
 	cfg.Doer = pipeline
+	memory := upstream.NewMemory()
+	t.Cleanup(memory.Close)
+	if cfg.Leg == nil {
+		if cfg.Leg, err = upstream.New(upstream.Config{Server: "s", Backend: "up", Doer: pipeline, Memory: memory, Now: cfg.Now, Timeout: backend.Timeout}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	server, err := relay.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -129,3 +138,12 @@ func (g *gateway) modern(method, name, body string, header ...string) *http.Requ
 func (g *gateway) call(name, arguments string, header ...string) *http.Request {
 	return g.modern("tools/call", name, `{"jsonrpc":"2.0","id":"c1","method":"tools/call","params":{"name":"`+name+`","arguments":`+arguments+`,`+meta+`}}`, header...)
 }
+
+// speaks is an upstream whose eras are configured.
+type speaks upstream.Verdict
+
+func (v speaks) Speaks(context.Context, *upstream.Behalf) (upstream.Verdict, error) {
+	return upstream.Verdict(v), nil
+}
+func (speaks) ForgetEra()  {}
+func (speaks) OnlyModern() {}

@@ -2,8 +2,6 @@ package relay
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -38,11 +36,9 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("server %s: a relay needs a pipeline", cfg.Name)
 	case cfg.Upstream == "":
 		return nil, fmt.Errorf("server %s: a relay needs an upstream", cfg.Name)
-	case cfg.Era == SSE:
-		return nil, fmt.Errorf("server %s: upstreams that speak HTTP+SSE of 2024-11-05 are not available in this version", cfg.Name)
 	}
-	if s.cfg.Memory == nil {
-		s.cfg.Memory = NewMemory()
+	if s.cfg.Leg == nil {
+		return nil, fmt.Errorf("server %s: a relay needs a leg to its upstream", cfg.Name)
 	}
 	s.cfg.Limits = cfg.Limits.orDefaults()
 	for name, t := range cfg.Tools {
@@ -78,14 +74,9 @@ func (s *Server) View(c *identity.Caller) string {
 	return view.String()
 }
 
-// Handle implements edge.Server. The edge passes everything on instead.
-func (s *Server) Handle(context.Context, *edge.Request) (json.RawMessage, error) {
-	return nil, errors.New("a relay passes messages on")
-}
-
 // Pass implements edge.Relay.
 func (s *Server) Pass(ctx context.Context, r *edge.Request) (*edge.Passed, error) {
-	if err := s.speaks(ctx, r); err != nil {
+	if err := s.sameEra(ctx, r); err != nil {
 		return nil, err
 	}
 	x := &exchange{s: s, r: r}
@@ -115,6 +106,8 @@ type exchange struct {
 	s    *Server
 	r    *edge.Request
 	tool string // of tools/call
+
+	refused bool // the upstream does not speak this era
 }
 
 // mayCall decides about a tool by its decoded name, from the current configuration, on every call (A3).

@@ -314,8 +314,8 @@ func TestTheErasOfAnUpstreamAreAskedForOnce(t *testing.T) { // §16.1
 		"405":            {answerWith(405, nil, ``), false, true, true},
 		"no JSON-RPC":    {answerWith(200, nil, `hello`), false, true, true},
 		"unknown method": {answerWith(200, map[string]string{"Content-Type": "application/json"}, `{"jsonrpc":"2.0","id":"drawbridge","error":{"code":-32601,"message":"x"}}`), false, true, true},
-		"in a stream": {func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) {
-			mcptest.Stream(w)("data: {\"jsonrpc\":\"2.0\",\"id\":\"drawbridge\",\"result\":{\"supportedVersions\":[\"2026-07-28\"]}}\n\n")
+		"in a stream": {func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+			mcptest.Stream(w)("data: {\"jsonrpc\":\"2.0\",\"id\":" + string(m.ID) + ",\"result\":{\"supportedVersions\":[\"2026-07-28\"]}}\n\n")
 		}, true, false, true},
 		"down":            {answerWith(503, nil, ``), false, false, false},
 		"credential":      {answerWith(401, nil, ``), false, false, false},

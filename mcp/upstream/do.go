@@ -38,7 +38,7 @@ func (l *Leg) doModern(ctx context.Context, r *Request) (*strictjson.Message, er
 		return nil, l.final(ctx, err)
 	}
 	if code(answer) == "-32022" { // what was known of the upstream is no longer true (§16.1, U2)
-		l.forgetEra()
+		l.ForgetEra()
 		return nil, ErrEra
 	}
 	return answer, nil

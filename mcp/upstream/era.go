@@ -26,10 +26,19 @@ func (l *Leg) Speaks(ctx context.Context, on *Behalf) (Verdict, error) {
 	})
 }
 
-func (l *Leg) forgetEra() {
+// ForgetEra drops what is known of the upstream's era, after it refused one.
+func (l *Leg) ForgetEra() {
 	match := func(k key) bool { return k.backend == l.cfg.Backend }
 	l.cfg.Memory.verdicts.forget(match)
 	l.cfg.Memory.infos.forget(match)
+}
+
+// OnlyModern notes that the upstream, which lists revisions of both eras, refuses the legacy one all the same.
+func (l *Leg) OnlyModern() {
+	p := l.cfg.Memory.verdicts.page(key{"", l.cfg.Backend, "", ""})
+	p.mu.Lock()
+	p.value, p.expires = Verdict{Modern: true}, l.now().Add(verdictFor)
+	p.mu.Unlock()
 }
 
 // probe sends server/discover as a modern client does. Only an answer counts: a silent upstream is down, not old.
@@ -111,7 +120,7 @@ func (l *Leg) modernInfo(ctx context.Context, on *Behalf) (*Info, error) {
 	}
 	if answer.Error.Present() {
 		if code(answer) == "-32022" {
-			l.forgetEra()
+			l.ForgetEra()
 			return nil, ErrEra
 		}
 		return nil, Error(answer)

@@ -45,6 +45,10 @@ func (l *Leg) connect(ctx context.Context, on *Behalf, k poolKey) (*session, err
 
 // agree reads the answer to initialize.
 func (s *session) agree(answer *strictjson.Message) error {
+	if code(answer) == "-32022" && s.l.cfg.Era == Auto {
+		s.l.OnlyModern()
+		return ErrEra
+	}
 	if answer.Error.Present() {
 		return Error(answer)
 	}

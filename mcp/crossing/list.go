@@ -1,0 +1,129 @@
+package crossing
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/listing"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
+	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
+)
+
+// listed returns where a list stands in its result; "" for other methods.
+func listed(method string) string {
+	switch method {
+	case "tools/list":
+		return "tools"
+	case "prompts/list":
+		return "prompts"
+	case "resources/list":
+		return "resources"
+	case "resources/templates/list":
+		return "resourceTemplates"
+	}
+	return ""
+}
+
+// list answers with what the upstream lists, without what the caller may not see, page by page. Entries are the upstream's
+// bytes in its order (T1).
+func (s *Server) list(ctx context.Context, r *edge.Request) (json.RawMessage, error) {
+	all, err := s.cfg.Leg.List(ctx, behalf(r), r.Message.Method)
+	if err != nil {
+		return nil, err
+	}
+	items := all.Items
+	if r.Message.Method == "tools/list" {
+		items = s.visible(r, items)
+	}
+	offset, err := s.offset(r, all, items)
+	if err != nil {
+		return nil, err
+	}
+	end := len(items)
+	if s.cfg.Page > 0 {
+		end = min(end, offset+s.cfg.Page)
+	}
+	b := append([]byte(`{"`), listed(r.Message.Method)...)
+	b = append(b, `":[`...)
+	for i, item := range items[offset:end] {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, item...)
+	}
+	b = append(b, ']')
+	if end < len(items) {
+		b = append(append(b, `,"nextCursor":`...), quote(s.cursors(r).Write(listing.Place{Version: version(all), View: s.viewKey(r), Offset: end}))...)
+	}
+	if !r.Modern {
+		return append(b, '}'), nil
+	}
+	return s.modernTail(ctx, r, b), nil
+}
+
+// modernTail ends a list with what modern clients are told: how long it holds, and for whom (T5).
+func (s *Server) modernTail(ctx context.Context, r *edge.Request, b []byte) json.RawMessage {
+	b = fmt.Appendf(b, `,"resultType":"complete","ttlMs":%d,"cacheScope":"private"`, s.cfg.ListTTL.Milliseconds())
+	if info, err := s.info(ctx, r); err == nil {
+		b = append(append(b, `,"_meta":`...), s.serverMeta(info)...)
+	}
+	return append(b, '}')
+}
+
+// visible leaves out tools that the caller may not use (A1), and those that a modern client would have to drop (U1).
+func (s *Server) visible(r *edge.Request, items []json.RawMessage) []json.RawMessage {
+	kept := make([]json.RawMessage, 0, len(items))
+	for _, item := range items {
+		m, at, ok := opened(item)
+		if !ok {
+			continue
+		}
+		name, ok := m.Text(m.Member(at, "name"))
+		if !ok || !s.mayUse(r.Caller, name) {
+			continue
+		}
+		if err := paramheader.Fault(m.Bytes(m.Member(at, "inputSchema"))); err != nil && r.Modern {
+			s.log.Warn("a tool of an upstream cannot be offered to modern clients", "server", s.cfg.Name, "tool", clip(name), "err", err.Error())
+			continue
+		}
+		kept = append(kept, item)
+	}
+	return kept
+}
+
+func version(l *upstream.List) listing.Key { return listing.KeyOf(l.Hash[:]) }
+
+func (s *Server) viewKey(r *edge.Request) listing.Key {
+	sum := sha256.Sum256([]byte(s.View(r.Caller)))
+	if r.Modern {
+		sum[0] ^= 1 // tools that modern clients drop make another list
+	}
+	return listing.KeyOf(sum[:])
+}
+
+func (s *Server) cursors(r *edge.Request) listing.Cursors {
+	return listing.Cursors{Keyring: s.cfg.Keyring, List: r.Message.Method, Server: s.cfg.Name}
+}
+
+// offset is where the client's cursor goes on. A list that changed meanwhile begins anew: what was shown of it is not kept.
+func (s *Server) offset(r *edge.Request, all *upstream.List, items []json.RawMessage) (int, error) {
+	m := r.Message
+	if !m.Cursor.Present() {
+		return 0, nil
+	}
+	text, _ := m.Text(m.Cursor)
+	place, ok := s.cursors(r).Read(text)
+	if !ok || place.Version != version(all) || place.View != s.viewKey(r) || place.Offset > len(items) {
+		return 0, edge.InvalidParams("cursor is not valid; start the list again")
+	}
+	return place.Offset, nil
+}
+
+// withheld reports whether a notification must not reach the client: log messages that a modern client did not ask for (S26).
+func withheld(r *edge.Request, m *strictjson.Message) bool {
+	return r.Modern && r.LogLevel == "" && m.Method == "notifications/message"
+}
