@@ -35,6 +35,9 @@ type Config struct {
 	Memory  *Memory // what outlives snapshots; nil: one of its own
 	// Policies are those of a call of a tool; "" asks for those of every other request. nil: none.
 	Policies func(tool string) *proxy.Policies
+	// ToolName is how policies' expressions and records call a tool of the upstream, in a server where it has another name
+	// (C9). nil: as the upstream does.
+	ToolName func(tool string) string
 	Personal bool          // the credential is the person's own: nothing is shared between subjects (T4)
 	ListTTL  time.Duration // of lists whose upstream names no time; 0: they are asked for each time
 	Limits   Limits

@@ -153,7 +153,7 @@ func (s *sending) call(ctx context.Context) *proxy.Call {
 		caller = *s.on.Caller
 	}
 	call := &proxy.Call{
-		ID: identity.RequestID(ctx), Surface: proxy.MCP, Endpoint: s.endpoint(), Caller: caller, Server: s.l.cfg.Server, Tool: s.tool,
+		ID: identity.RequestID(ctx), Surface: proxy.MCP, Endpoint: s.endpoint(), Caller: caller, Server: s.l.cfg.Server, Tool: s.toolName(),
 		API: s.l.cfg.Backend, Target: s.l.cfg.Backend, Listen: s.listen, Stream: s.listen, Request: s.facts(ctx),
 	}
 	if s.m != nil && s.m.Kind == strictjson.Request {
@@ -187,7 +187,7 @@ func (s *sending) facts(ctx context.Context) proxy.RequestFacts {
 func (s *sending) endpoint() string {
 	switch {
 	case s.tool != "":
-		return s.tool
+		return s.toolName()
 	case s.m == nil:
 		return strings.ToLower(s.http)
 	case s.m.Kind == strictjson.Response:
@@ -201,6 +201,14 @@ func (s *sending) endpoint() string {
 		return s.m.Method
 	}
 	return "request"
+}
+
+// toolName is the tool as this server's people know it.
+func (s *sending) toolName() string {
+	if s.tool == "" || s.l.cfg.ToolName == nil {
+		return s.tool
+	}
+	return s.l.cfg.ToolName(s.tool)
 }
 
 // rereadable are requests that change nothing: they may be sent again. Never tools/call (§9.3).
