@@ -10,10 +10,10 @@ func (b *builder) buildUpstreamSource(cfg *Config, sc *ServerConfig, from *FromC
 		return combined.Source{}, err
 	}
 	part := ServerConfig{Name: sc.Name, ServerConfig: sc.ServerConfig}
-	part.Instructions = ""
+	part.Instructions, part.Page = "", 0 // pages are the combined server's
 	server, err := b.cross(&part, from, leg, nil)
 	if err != nil {
 		return combined.Source{}, err
 	}
-	return combined.Source{As: from.prefix(), Title: from.Upstream, Server: server}, nil
+	return combined.Source{As: from.prefix(), Server: server}, nil
 }

@@ -100,3 +100,167 @@ func TestPoliciesOfACombinedServerNameThePublicName(t *testing.T) { // C9
 	}
 	waitFor(t, "records by public name", func() bool { return strings.Contains(s.stderr.String(), `"tool":"rest-api__test_simple_text"`) })
 }
+
+// An API, an upstream that speaks legacy revisions, and a modern one, as one server.
+
+const threeParts = `
+listen: 127.0.0.1:0
+storage: {database: "sqlite:state.db", keys: "file:keys.json"}
+sign_in: {provider: dev, dev: {people: [{name: alice, roles: [Boss]}, {name: bob}]}}
+backends:
+  - {name: rest, url: "%s"}
+  - {name: legacy, url: "%s"}
+  - {name: modern, url: "%s"}
+  - {name: down, url: "http://127.0.0.1:1"}
+apis: [{name: rest, document: rest.yaml, backend: rest}]
+mcp_servers:
+  - name: all
+    title: Everything
+    from: [{api: rest}, {upstream: legacy}, {upstream: modern, as: new, era: modern}, {upstream: down}]
+    access:
+      tools:
+        legacy__test_image_content: {roles: [Boss]}
+        new__test_image_content: {policies: [{require: {that: 'tool == "nothing"', message: "not today"}}]}
+    policies: [{require: {that: 'tool != "legacy__test_audio_content"', message: "no sound"}}]
+`
+
+func serveThreeParts(t *testing.T) *served {
+	t.Helper()
+	f := startFixture(t)
+	s := &served{dir: t.TempDir(), stderr: &lockedBuffer{}, exited: make(chan error, 1)}
+	s.write(t, "rest.yaml", bridgeDocument)
+	s.write(t, "drawbridge.yaml", fmt.Sprintf(threeParts, restFixture(t), f.legacy, f.modern))
+	s.start(t)
+	t.Cleanup(func() { s.stop(t) })
+	return s
+}
+
+// partsReport is what testdata/clients/parts.mjs prints.
+type partsReport struct {
+	Protocol     string
+	Capabilities map[string]any
+	Instructions string
+	Server       struct{ Name, Title string }
+	Tools        []string
+	Prompts      []string
+	Resources    []string
+	Templates    []string
+	Asked        []string
+	Changes      int
+	Progress     [][]any
+	Results      map[string]struct {
+		sdkResult
+		Messages   []struct{ Content struct{ Text string } }
+		Contents   []struct{ URI, Text string }
+		Completion *struct{ Values []string }
+		Failed     string
+		Code       any
+	}
+}
+
+// partsPlan is what the clients do; sdk clients also wait for a change of the list.
+const partsPlan = `{"call": [["rest__test_simple_text", {}], ["legacy__test_simple_text", {}], ["new__test_simple_text", {}], ["down__anything", {}],
+   ["legacy__nothing", {}], ["legacy__test_image_content", {}], ["new__test_embedded_resource", {}], ["legacy__test_tool_with_progress", {}],
+   ["new__test_tool_with_progress", {}], ["legacy__test_elicitation", {"message": "from legacy"}], ["legacy__test_sampling", {"prompt": "p"}],
+   ["new__test_input_required_result_elicitation", {}], ["legacy__test_trigger_tool_change", {}]],
+ "prompt": [["legacy__test_simple_prompt", {}], ["new__test_prompt_with_arguments", {"arg1": "one", "arg2": "two"}], ["test_simple_prompt", {}]],
+ "read": ["test://static-text", "test://template/7/data"],
+ "complete": [[{"type": "ref/prompt", "name": "new__test_prompt_with_arguments"}, {"name": "arg1", "value": "x"}],
+   [{"type": "ref/resource", "uri": "test://template/{id}/data"}, {"name": "id", "value": "1"}], [{"type": "ref/prompt", "name": "new__nothing"}, {"name": "a", "value": "x"}]],
+ "wait": %d}`
+
+func TestAnAPIAndUpstreamsOfBothErasAreOneServer(t *testing.T) { // C1 to C8, §11
+	s := serveThreeParts(t)
+	for mode, want := range map[string]string{"sdk": "2025-11-25", "legacy": "2025-11-25", "auto": "2026-07-28", "2026-07-28": "2026-07-28"} {
+		t.Run(mode, func(t *testing.T) {
+			changes := 0
+			if mode == "sdk" {
+				changes = 1
+			}
+			var r partsReport
+			node(t, &r, "parts.mjs", s.url+"/mcp/all", mode, "bob", fmt.Sprintf(partsPlan, changes))
+			r.check(t, want)
+			if r.Changes < changes {
+				t.Errorf("heard of %d changes", r.Changes)
+			}
+		})
+	}
+	if got := s.stderr.String(); !strings.Contains(got, "two parts of a combined server list the same address") { // C2
+		t.Error("no warning of an address that is there twice")
+	}
+}
+
+func (r partsReport) check(t *testing.T, protocol string) {
+	t.Helper()
+	if r.Protocol != protocol || r.Server.Name != "all" || r.Server.Title != "Everything" {
+		t.Errorf("speaks %s, is %+v", r.Protocol, r.Server)
+	}
+	for _, capability := range []string{"tools", "prompts", "resources", "completions"} { // C4
+		if r.Capabilities[capability] == nil {
+			t.Errorf("capabilities %v lack %s", r.Capabilities, capability)
+		}
+	}
+	order := []string{"rest__test_simple_text", "legacy__test_simple_text", "new__test_simple_text"} // C6
+	if !slices.IsSortedFunc(order, func(a, b string) int { return slices.Index(r.Tools, a) - slices.Index(r.Tools, b) }) || !slices.Contains(r.Tools, order[0]) {
+		t.Errorf("tools %v", r.Tools)
+	}
+	if slices.Contains(r.Tools, "legacy__test_image_content") || !slices.Contains(r.Tools, "new__test_image_content") { // A1
+		t.Errorf("bob sees %v", r.Tools)
+	}
+	if !slices.Contains(r.Prompts, "legacy__test_simple_prompt") || !slices.Contains(r.Prompts, "new__test_simple_prompt") ||
+		!slices.Contains(r.Resources, "test://static-text") || !slices.Equal(r.Templates, []string{"test://template/{id}/data"}) { // C2
+		t.Errorf("prompts %v, resources %v, templates %v", r.Prompts, r.Resources, r.Templates)
+	}
+	for name, text := range map[string]string{
+		"rest__test_simple_text": simpleText, "legacy__test_simple_text": simpleText, "new__test_simple_text": simpleText,
+		"down__anything": "upstream is unavailable", "legacy__test_elicitation": "accept", "legacy__test_sampling": "sampled",
+		"new__test_input_required_result_elicitation": "bob", "legacy__test_trigger_tool_change": "published",
+	} {
+		if got := r.Results[name]; len(got.Content) == 0 || !strings.Contains(got.Content[0].Text, text) || got.IsError != (name == "down__anything") {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	for _, name := range []string{"legacy__nothing", "legacy__test_image_content"} {
+		if got := r.Results[name]; !strings.Contains(got.Failed, "unknown tool: "+name) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	for _, name := range []string{"test_simple_prompt", "complete new__nothing"} {
+		if got := r.Results[name]; !strings.Contains(got.Failed, "unknown prompt: ") {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	for _, name := range []string{"legacy__test_tool_with_progress", "new__test_tool_with_progress"} {
+		if !slices.ContainsFunc(r.Progress, func(p []any) bool { return p[0] == name }) {
+			t.Errorf("no progress of %s: %v", name, r.Progress)
+		}
+	}
+	if got := r.Results["new__test_prompt_with_arguments"]; len(got.Messages) != 1 || !strings.Contains(got.Messages[0].Content.Text, "arg1='one'") {
+		t.Errorf("prompt %+v", got)
+	}
+	for _, uri := range []string{"test://static-text", "test://template/7/data"} {
+		if got := r.Results[uri]; len(got.Contents) != 1 || got.Contents[0].URI != uri {
+			t.Errorf("%s: %+v", uri, got)
+		}
+	}
+	for _, ref := range []string{"complete new__test_prompt_with_arguments", "complete test://template/{id}/data"} {
+		if got := r.Results[ref]; got.Completion == nil {
+			t.Errorf("%s: %+v", ref, got)
+		}
+	}
+}
+
+func TestPoliciesNameUpstreamToolsByTheirPublicName(t *testing.T) { // C9
+	s := serveThreeParts(t)
+	token := s.token(t, "all", "bob")
+	for name, text := range map[string]string{"new__test_image_content": "not today", "legacy__test_audio_content": "no sound"} {
+		if status, _, body := s.post(t, "all", token, combinedCall(name)); status != 403 || !strings.Contains(body, text) {
+			t.Errorf("%s: %d %s", name, status, body)
+		}
+	}
+	s.post(t, "all", token, combinedCall("legacy__test_simple_text"))
+	waitFor(t, "records by public name", func() bool { return strings.Contains(s.stderr.String(), `"tool":"legacy__test_simple_text"`) })
+	if strings.Contains(s.stderr.String(), `"tool":"test_simple_text"`) {
+		t.Error("a record names a tool as its upstream does")
+	}
+}

@@ -46,17 +46,19 @@ func (u *upstreams) close() {
 	u.legs.Close()
 }
 
-// leg is the way to the upstream of one part of a server. publicName says how the server calls the upstream's tools.
+// leg is the way to the upstream of one part of a server. Policies and records know its tools by the server's names (C9).
 func (b *builder) leg(cfg *Config, sc *ServerConfig, from *FromConfig, s *snapshot) (*upstream.Leg, error) {
 	return upstream.New(upstream.Config{
-		Server: sc.Name, Backend: from.Upstream, Era: upstream.Era(from.Era), Memory: b.upstreams.legs, Doer: &road{next: s.pipeline, policies: s.policies},
+		Server: sc.Name, Backend: from.Upstream, Era: upstream.Era(from.Era), Memory: b.upstreams.legs,
+		Doer: &road{next: s.pipeline, policies: s.policies},
 		Policies: func(tool string) *proxy.Policies {
 			if tool != "" {
 				tool = sc.publicName(from, tool)
 			}
 			return s.policies.tool(sc.Name, tool, "")
 		},
-		ListTTL: sc.ListTTL, Limits: upstream.Limits{Body: cfg.Limits.UpstreamBody, Depth: cfg.Limits.JSONDepth},
+		ToolName: func(tool string) string { return sc.publicName(from, tool) },
+		ListTTL:  sc.ListTTL, Limits: upstream.Limits{Body: cfg.Limits.UpstreamBody, Depth: cfg.Limits.JSONDepth},
 		Timeout: backendTimeout(cfg, from.Upstream), Version: version, Log: b.log,
 	})
 }

@@ -95,8 +95,6 @@ func (v *validator) parts(at string, s *ServerConfig, apis []string) {
 			continue
 		case f.Upstream != "" && !slices.Contains(v.backendNames(), f.Upstream):
 			v.fault(from+".upstream", "%s", v.noSuch("backend", f.Upstream, v.backendNames()))
-		case f.Upstream != "" && s.isCombined():
-			v.fault(from+".upstream", "an upstream beside other parts is not available in this version")
 		case f.Upstream != "":
 		case v.pos.Has(from + ".era"):
 			v.fault(from+".era", "belongs to an upstream")
