@@ -27,6 +27,7 @@ mcp_servers:
   - {name: bridge, from: [{api: rest}]}
   - {name: legacy, from: [{upstream: legacy}]}
   - {name: modern, from: [{upstream: modern}]}
+  - {name: all, from: [{api: rest}, {upstream: legacy}, {upstream: modern, as: newer}]}
 `
 
 // clientReport is what testdata/clients/listed.mjs prints.
@@ -43,8 +44,11 @@ type every struct{ server, tool, legacy, auto string }
 func everyServer() []every {
 	return []every{
 		{"bridge", "test_simple_text", "2025-11-25", "2026-07-28"},
-		{"legacy", "test_simple_text", "2025-11-25", "2025-11-25"},
+		{"legacy", "test_simple_text", "2025-11-25", "2026-07-28"},
 		{"modern", "test_simple_text", "2025-11-25", "2026-07-28"},
+		{"all", "rest__test_simple_text", "2025-11-25", "2026-07-28"},
+		{"all", "legacy__test_simple_text", "2025-11-25", "2026-07-28"},
+		{"all", "newer__test_simple_text", "2025-11-25", "2026-07-28"},
 	}
 }
 
@@ -75,7 +79,7 @@ func TestOfficialClientsOnEveryKindOfServer(t *testing.T) {
 	for _, e := range everyServer() {
 		url, call := s.url+"/mcp/"+e.server, e.tool+"={}"
 		for mode, want := range map[string]string{"sdk": e.legacy, "legacy": e.legacy, "auto": e.auto} {
-			t.Run(e.server+" TypeScript "+mode, func(t *testing.T) {
+			t.Run(e.server+" "+e.tool+" TypeScript "+mode, func(t *testing.T) {
 				var r clientReport
 				node(t, &r, "both.mjs", url, mode, "bob", call)
 				if r.check(t, e); r.Protocol != want {
@@ -83,12 +87,12 @@ func TestOfficialClientsOnEveryKindOfServer(t *testing.T) {
 				}
 			})
 		}
-		t.Run(e.server+" mcp-remote", func(t *testing.T) {
+		t.Run(e.server+" "+e.tool+" mcp-remote", func(t *testing.T) {
 			var r clientReport
 			node(t, &r, "remote.mjs", url, "alice", call)
 			r.check(t, e)
 		})
-		t.Run(e.server+" Inspector", func(t *testing.T) {
+		t.Run(e.server+" "+e.tool+" Inspector", func(t *testing.T) {
 			token := s.token(t, e.server, "alice")
 			var list struct{ Tools []struct{ Name string } }
 			inspector(t, &list, url, token, "--method", "tools/list")
@@ -101,7 +105,7 @@ func TestOfficialClientsOnEveryKindOfServer(t *testing.T) {
 			r.Results[e.tool] = result
 			r.check(t, e)
 		})
-		t.Run(e.server+" Go", func(t *testing.T) {
+		t.Run(e.server+" "+e.tool+" Go", func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
 			g := &running{ready: readyFile{URL: s.url, MCPURL: url}}
