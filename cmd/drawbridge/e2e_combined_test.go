@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Servers of several parts (mcp.md §10.1), with the SDKs that people use.
@@ -262,5 +266,62 @@ func TestPoliciesNameUpstreamToolsByTheirPublicName(t *testing.T) { // C9
 	waitFor(t, "records by public name", func() bool { return strings.Contains(s.stderr.String(), `"tool":"legacy__test_simple_text"`) })
 	if strings.Contains(s.stderr.String(), `"tool":"test_simple_text"`) {
 		t.Error("a record names a tool as its upstream does")
+	}
+}
+
+func TestAClientHearsEveryUpstreamOfACombinedServer(t *testing.T) { // L2, L5, C7
+	s := serveThreeParts(t)
+	token := s.token(t, "all", "bob")
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	body := `{"jsonrpc":"2.0","id":"s","method":"subscriptions/listen","params":{` + combinedMeta +
+		`,"notifications":{"toolsListChanged":true,"promptsListChanged":true,"resourceSubscriptions":["test://watched-resource"]}}}`
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/mcp/all", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = http.Header{
+		"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}, "Accept": {"application/json, text/event-stream"},
+		"Mcp-Protocol-Version": {"2026-07-28"}, "Mcp-Method": {"subscriptions/listen"},
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	lines := bufio.NewScanner(resp.Body)
+	next := func(with string) string {
+		t.Helper()
+		for lines.Scan() {
+			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok && strings.Contains(data, with) {
+				if !strings.Contains(data, `"io.modelcontextprotocol/subscriptionId":"s"`) { // L1
+					t.Errorf("not tagged: %s", data)
+				}
+				return data
+			}
+		}
+		t.Fatalf("the stream ended before %s: %v", with, lines.Err())
+		return ""
+	}
+	if got := next("acknowledged"); !strings.Contains(got, "test://watched-resource") || !strings.Contains(got, "promptsListChanged") {
+		t.Errorf("acknowledged %s", got)
+	}
+	for _, trigger := range []string{"legacy__test_trigger_tool_change", "new__test_trigger_tool_change"} {
+		if status, _, body := s.post(t, "all", token, combinedCall(trigger)); status != 200 {
+			t.Fatalf("%s: %d %s", trigger, status, body)
+		}
+		next("notifications/tools/list_changed")
+	}
+	s.post(t, "all", token, combinedCall("new__test_trigger_prompt_change"))
+	next("notifications/prompts/list_changed")
+	next("notifications/resources/updated")
+	_, _, list := s.post(t, "all", token, `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{`+combinedMeta+`}}`)
+	for _, name := range []string{"legacy____transient_tool_for_list_changed", "new____transient_tool_for_list_changed"} {
+		if !strings.Contains(list, `"`+name+`"`) {
+			t.Errorf("the list lacks %s", name)
+		}
+		if status, _, body := s.post(t, "all", token, combinedCall(name)); status != 200 || strings.Contains(body, "error") {
+			t.Errorf("%s: %d %s", name, status, body)
+		}
 	}
 }
