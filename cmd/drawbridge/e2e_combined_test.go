@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -324,4 +327,66 @@ func TestAClientHearsEveryUpstreamOfACombinedServer(t *testing.T) { // L2, L5, C
 			t.Errorf("%s: %d %s", name, status, body)
 		}
 	}
+}
+
+// rawClient speaks one era without any SDK, so that ids can be chosen.
+type rawClient struct {
+	url, token, session string
+	modern              bool
+}
+
+func (c *rawClient) post(ctx context.Context, method, name, params, id string) (string, http.Header, error) {
+	if c.modern {
+		params = strings.Replace(params, "{", "{"+combinedMeta+",", 1)
+	}
+	body := `{"jsonrpc":"2.0","id":` + id + `,"method":"` + method + `","params":` + params + `}`
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, strings.NewReader(body))
+	if err != nil {
+		return "", nil, err
+	}
+	r.Header = http.Header{"Authorization": {"Bearer " + c.token}, "Content-Type": {"application/json"}, "Accept": {"application/json, text/event-stream"}}
+	if c.modern {
+		r.Header["Mcp-Protocol-Version"], r.Header["Mcp-Method"], r.Header["Mcp-Name"] = []string{"2026-07-28"}, []string{method}, []string{name}
+	}
+	if c.session != "" {
+		r.Header.Set("Mcp-Session-Id", c.session)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return "", nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	return string(text), resp.Header, err
+}
+
+func TestClientsOfACombinedServerNeverSeeEachOthersAnswers(t *testing.T) { // E10, with real upstreams of both eras
+	s := serveThreeParts(t)
+	token := s.token(t, "all", "bob")
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	var wait sync.WaitGroup
+	for i := range 50 {
+		c := &rawClient{url: s.url + "/mcp/all", token: token, modern: i%2 == 0}
+		wait.Go(func() {
+			if !c.modern {
+				_, head, err := c.post(ctx, "initialize", "", `{"protocolVersion":"2025-11-25","capabilities":{}}`, "1")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				c.session = head.Get("Mcp-Session-Id")
+			}
+			for j := range 20 {
+				name := []string{"legacy__test_prompt_with_arguments", "new__test_prompt_with_arguments"}[j%2]
+				own := fmt.Sprintf("of %d in %d", i, j)
+				got, _, err := c.post(ctx, "prompts/get", name, `{"name":"`+name+`","arguments":{"arg1":"`+own+`","arg2":"x"}}`, strconv.Itoa(j))
+				if err != nil || !strings.Contains(got, `arg1='`+own+`'`) || !strings.Contains(got, fmt.Sprintf(`"id":%d,`, j)) {
+					t.Errorf("client %d, call %d: %s, %v", i, j, got, err)
+					return
+				}
+			}
+		})
+	}
+	wait.Wait()
 }
