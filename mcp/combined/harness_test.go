@@ -138,6 +138,13 @@ func (f *fake) Listen(ctx context.Context, r *edge.Request, want edge.Interest, 
 	return want, f.refuse
 }
 
+// listens is how often somebody began to listen.
+func (f *fake) listens() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.tells)
+}
+
 func (f *fake) say(notification string) {
 	f.mu.Lock()
 	tells := append([]func(json.RawMessage){}, f.tells...)

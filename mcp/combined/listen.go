@@ -60,8 +60,49 @@ func (s *Server) split(ctx context.Context, r *edge.Request, want edge.Interest)
 	return parts
 }
 
-// listen begins with one source, which is left out when it does not answer in time.
+const (
+	listenAgain  = 5 * time.Second // after a source could not be heard; then twice as long each time
+	listenAtMost = time.Minute
+)
+
+// listen begins with one source. One that cannot be heard now is left out, and tried again while the client listens: its
+// stream may stay open for an hour.
 func (src *source) listen(ctx context.Context, t edge.Teller, r *edge.Request, want edge.Interest, w *watch) edge.Interest {
+	agreed, err := src.hear(ctx, t, r, want, w)
+	if err != nil && ctx.Err() == nil {
+		src.failed(ctx, err)
+		src.listenLater(ctx, listenAgain, func() error {
+			agreed, err := src.hear(ctx, t, r, want, w)
+			if err == nil {
+				w.missed(src, agreed)
+			}
+			return err
+		})
+	}
+	return agreed
+}
+
+// listenLater tries after a while, and then again. No goroutine waits for it (X5).
+func (src *source) listenLater(ctx context.Context, wait time.Duration, try func() error) {
+	var stop func() bool
+	begun := make(chan struct{})
+	timer := time.AfterFunc(wait, func() {
+		<-begun
+		stop()
+		if ctx.Err() != nil {
+			return
+		}
+		if err := try(); err != nil && ctx.Err() == nil {
+			src.failed(ctx, err)
+			src.listenLater(ctx, min(2*wait, listenAtMost), try)
+		}
+	})
+	stop = context.AfterFunc(ctx, func() { timer.Stop() })
+	close(begun)
+}
+
+// hear asks a source to tell, and waits a little for what it agrees to.
+func (src *source) hear(ctx context.Context, t edge.Teller, r *edge.Request, want edge.Interest, w *watch) (edge.Interest, error) {
 	own, cancel := context.WithCancelCause(ctx) // lives as long as the listener
 	type answer struct {
 		agreed edge.Interest
@@ -80,19 +121,19 @@ func (src *source) listen(ctx context.Context, t edge.Teller, r *edge.Request, w
 	}()
 	late := time.NewTimer(answerTime)
 	defer late.Stop()
+	err := errHangs
 	select {
 	case got := <-answered:
 		if got.err == nil {
 			context.AfterFunc(ctx, func() { cancel(nil) })
-			return got.agreed
+			return got.agreed, nil
 		}
-		src.failed(ctx, got.err)
+		err = got.err
 	case <-late.C:
-		src.failed(ctx, errHangs)
 	case <-ctx.Done():
 	}
-	cancel(errHangs)
-	return edge.Interest{}
+	cancel(err)
+	return edge.Interest{}, err
 }
 
 // watch is one listener: what the sources say reaches it, changes it cannot see do not (L3).
@@ -143,6 +184,18 @@ func (w *watch) said(src *source, notification json.RawMessage) {
 		src.lists[templatesList].expire()
 	}
 	w.tell(notification)
+}
+
+// missed tells what may have changed while a source could not be heard.
+func (w *watch) missed(src *source, agreed edge.Interest) {
+	for method, heard := range map[string]bool{
+		"notifications/tools/list_changed": agreed.Tools, "notifications/prompts/list_changed": agreed.Prompts,
+		"notifications/resources/list_changed": agreed.Resources,
+	} {
+		if heard {
+			w.said(src, json.RawMessage(`{"jsonrpc":"2.0","method":"`+method+`"}`))
+		}
+	}
 }
 
 // compare tells of a change if the caller sees it. It must not hold up the source, so somebody else looks.

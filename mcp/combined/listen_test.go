@@ -128,6 +128,41 @@ func TestASourceThatCannotBeHeardIsLeftOut(t *testing.T) { // C5
 	})
 }
 
+func TestASourceThatComesBackIsHeard(t *testing.T) { // C5: a stream may stay open for an hour
+	synctest.Test(t, func(t *testing.T) {
+		a := &fake{tools: tools("x"), refuse: errors.New("down")}
+		s := build(t, combined.Config{Sources: []combined.Source{of("a", a), of("b", &fake{})}})
+		ctx, cancel := context.WithCancel(t.Context())
+		e := &ear{}
+		if _, err := s.Listen(ctx, request(t, mcptest.Caller("alice"), true, "subscriptions/listen", "{}"), edge.Interest{Tools: true}, e.tell); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(12 * time.Second)
+		if a.listens() != 2 || len(e.all()) != 0 {
+			t.Errorf("tried %d times, heard %q", a.listens(), e.all())
+		}
+		a.change(func(f *fake) { f.refuse = nil })
+		time.Sleep(30 * time.Second)
+		if got := e.all(); a.listens() != 3 || !slices.Equal(got, []string{changed}) { // what changed meanwhile nobody heard
+			t.Errorf("tried %d times, heard %q", a.listens(), got)
+		}
+		a.say(changed)
+		if got := e.all(); len(got) != 2 {
+			t.Errorf("then heard %q", got)
+		}
+		a.change(func(f *fake) { f.refuse = errors.New("down") })
+		gone, leave := context.WithCancel(ctx)
+		_, _ = s.Listen(gone, request(t, mcptest.Caller("alice"), true, "subscriptions/listen", "{}"), edge.Interest{Tools: true}, e.tell)
+		leave()
+		before := a.listens()
+		time.Sleep(time.Hour)
+		if a.listens() != before {
+			t.Error("a source is asked for a client that has left")
+		}
+		cancel()
+	})
+}
+
 // deaf takes its time to listen, and then tells although nobody waits any more.
 type deaf struct {
 	fake
