@@ -121,7 +121,7 @@ func (p *program) root() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		p.tryCommand(), p.serveCommand(), newValidateCommand(p), newImportCommand(p), p.toolsCommand(), p.callCommand(),
-		newConnectCommand(p), newSchemaCommand(p), p.healthcheckCommand(), p.versionCommand(), p.tokenCommand(),
+		newConnectCommand(p), newSchemaCommand(p), p.healthcheckCommand(), p.versionCommand(), p.tokenCommand(), p.conformanceClientCommand(),
 	)
 	return root
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +11,9 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
-	"strings"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/authorization"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
 )
 
 // send sends one request and returns its result.
@@ -55,7 +56,7 @@ func (c *Client) post(ctx context.Context, message any, method, name string) (*h
 	if err != nil {
 		return nil, fmt.Errorf("reach the server: %w", err)
 	}
-	if auth := challenge(resp); auth != nil {
+	if auth := authorization.ReadChallenge(resp); auth != nil {
 		_ = resp.Body.Close()
 		return nil, auth
 	}
@@ -76,20 +77,8 @@ func (c *Client) setHeaders(req *http.Request, method, name string) {
 		req.Header.Set("Mcp-Method", method)
 	}
 	if c.modern && name != "" {
-		req.Header.Set("Mcp-Name", headerForm(name))
+		req.Header.Set("Mcp-Name", paramheader.Value(name))
 	}
-}
-
-// headerForm writes a text so that it survives as a header value (SEP-2243).
-func headerForm(text string) string {
-	plain := strings.TrimSpace(text) == text && !strings.HasPrefix(text, "=?")
-	for _, r := range text {
-		plain = plain && r >= 0x20 && r < 0x7f
-	}
-	if plain {
-		return text
-	}
-	return "=?base64?" + base64.StdEncoding.EncodeToString([]byte(text)) + "?="
 }
 
 // readAnswer finds the answer to a request, in JSON or in an event stream.

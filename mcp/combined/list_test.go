@@ -390,3 +390,22 @@ func TestWhoLooksForToolsFindsWhatTheListShows(t *testing.T) { // A4
 		}
 	}
 }
+
+func FuzzList(f *testing.F) {
+	for _, seed := range []string{
+		`{"tools":[` + tool("x") + `]}`, `{"tools":[{"name":"a"},{"name":"a"},{}],"nextCursor":""}`, `{"tools":null}`, `[]`, `{"tools":[{"name":1}],"ttlMs":-1}`,
+		`{"tools":[{"\u006eame":"x","name ":"y"}],"ttlMs":1e9,"cacheScope":7}`, `{"tools":[{"name":"` + strings.Repeat("x", 128) + `"}]}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, result []byte) {
+		a := &steady{list: result}
+		s := build(t, combined.Config{Sources: []combined.Source{of("a", a), of("b", &fake{tools: tools("y")})}, Page: 2})
+		got := must(t, s, false, "tools/list", "{}") // C5: whatever one source says, the other one works
+		for _, name := range strings.Fields(names(t, got)) {
+			if name != "b__y" && !strings.HasPrefix(name, "a__") || len(name) > 64 {
+				t.Errorf("%q is listed", name)
+			}
+		}
+	})
+}

@@ -151,13 +151,7 @@ func (e *ear) readLegacy(w *wire, s *session, can edge.Interest, heard *bool) er
 		case strictjson.Notification:
 			e.tell(m)
 		case strictjson.Request:
-			var err error
-			if m.Method != "ping" {
-				err = edge.MethodNotFound(m.Method)
-			}
-			if answer, err := reply(m, json.RawMessage("{}"), err); err == nil {
-				_ = s.send(w.ctx, answer)
-			}
+			s.refuse(w.ctx, m)
 		}
 	}
 }

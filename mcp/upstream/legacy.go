@@ -68,7 +68,9 @@ func (l *Leg) inSession(ctx context.Context, s *session, r *Request) (*strictjso
 	x := &exchange{l: l, s: s, r: r, m: l.addressed(m, r.On, false), ctx: inner}
 	x.patient = newPatience(l.cfg.Timeout, func() { cancel(errSilent) })
 	defer x.patient.stop()
+	done := s.serve(x)
 	answer, err := x.run()
+	done() // behind this no question is taken in, so that those that were can be waited for
 	if ctx.Err() != nil && answer == nil {
 		x.tellCancelled()
 	}

@@ -104,6 +104,9 @@ func (l *Leg) gather(ctx context.Context, on *Behalf, method string) (*List, err
 				return nil, notMCP("a list of more than 50,000 entries")
 			}
 			raw := m.Bytes(item)
+			if v.Modern && method == "tools/list" && l.undeclarable(m, item) {
+				continue
+			}
 			list.Items = append(list.Items, raw)
 			_ = binary.Write(hash, binary.BigEndian, uint64(len(raw)))
 			hash.Write(raw)
@@ -121,6 +124,16 @@ func (l *Leg) gather(ctx context.Context, on *Behalf, method string) (*List, err
 	}
 	hash.Sum(list.Hash[:0])
 	return l.held(list), nil
+}
+
+// undeclarable reports whether a tool declares headers in a way that clients of the modern era must drop it for (U1).
+func (l *Leg) undeclarable(m *strictjson.Message, tool strictjson.Span) bool {
+	err := paramheader.Fault(m.Bytes(m.Member(tool, "inputSchema")))
+	if err != nil {
+		name, _ := m.Text(m.Member(tool, "name"))
+		l.log.Warn("a tool of an upstream is left out", "server", l.cfg.Server, "tool", clip(name), "err", err.Error())
+	}
+	return err != nil
 }
 
 // hints takes the shortest time and the narrowest scope that a page names.

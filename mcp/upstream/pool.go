@@ -135,7 +135,11 @@ func (p *pools) free(s *session, dead bool, now time.Time) {
 		s.timer = time.AfterFunc(sessionIdle, func() { p.expire(s) })
 	}
 	p.tell(s.key.callerKey, c)
-	if p.stopping && s.users == 0 {
+	switch {
+	case s.users > 0:
+	case s.dead:
+		go s.hush()
+	case p.stopping:
 		go s.goodbye()
 	}
 }
@@ -185,6 +189,7 @@ type session struct {
 	id       string // "": the upstream keeps none
 	revision string
 	info     *Info
+	own      *own // its GET stream; nil: none
 
 	users int
 	freed time.Time

@@ -40,7 +40,13 @@ func (l *Leg) connect(ctx context.Context, on *Behalf, k poolKey) (*session, err
 	if err := s.notify(ctx, "notifications/initialized", nil); err != nil {
 		return nil, err
 	}
-	return s, s.setLevel(ctx)
+	if err := s.setLevel(ctx); err != nil {
+		return nil, err
+	}
+	if k.mayAsk() {
+		s.listen(ctx)
+	}
+	return s, nil
 }
 
 // agree reads the answer to initialize.
@@ -131,6 +137,7 @@ func (s *session) send(ctx context.Context, m *strictjson.Message) error {
 
 // goodbye tells the upstream that a session is over; one that keeps none, or has no way to say so, hears nothing.
 func (s *session) goodbye() {
+	s.hush()
 	if s.id == "" {
 		return
 	}

@@ -68,3 +68,13 @@ func TestSchemasThatClientsDrop(t *testing.T) { // U1
 		}
 	}
 }
+
+func TestNamesSurviveAsHeaders(t *testing.T) { // SEP-2243
+	for name, want := range map[string]string{
+		"get_order": "get_order", "ä": "=?base64?w6Q=?=", " x": "=?base64?IHg=?=", "=?base64?x?=": "=?base64?PT9iYXNlNjQ/eD89?=", "a\nb": "=?base64?YQpi?=",
+	} {
+		if got := Value(name); got != want {
+			t.Errorf("Value(%q) = %s, want %s", name, got, want)
+		}
+	}
+}

@@ -1,18 +1,35 @@
-package client
+package authorization
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 )
 
-// challenge reads what a 401, or a 403 for want of a scope, asks for (RFC 9728 §5.1, RFC 6750 §3); nil for other answers.
-func challenge(resp *http.Response) *AuthRequired {
-	header := resp.Header.Get("WWW-Authenticate")
-	params := bearerParams(header)
-	if resp.StatusCode != http.StatusUnauthorized && (resp.StatusCode != http.StatusForbidden || params["error"] != "insufficient_scope") {
+// Required is a 401, or a 403 that a wider scope would cure.
+type Required struct {
+	Status           int
+	ResourceMetadata string // address of the RFC 9728 document; "" when the challenge names none
+	Scope            string // what to ask for; "" when the challenge names none
+	Code             string // error of the challenge; ""
+}
+
+func (e *Required) Error() string {
+	if e.Code == insufficientScope {
+		return fmt.Sprintf("the token lacks a scope: %s", e.Scope)
+	}
+	return "sign-in is needed"
+}
+
+const insufficientScope = "insufficient_scope"
+
+// ReadChallenge reads what a 401, or a 403 for want of a scope, asks for (RFC 9728 §5.1, RFC 6750 §3); nil for other answers.
+func ReadChallenge(resp *http.Response) *Required {
+	params := bearerParams(resp.Header.Get("WWW-Authenticate"))
+	if resp.StatusCode != http.StatusUnauthorized && (resp.StatusCode != http.StatusForbidden || params["error"] != insufficientScope) {
 		return nil
 	}
-	return &AuthRequired{
+	return &Required{
 		Status: resp.StatusCode, ResourceMetadata: params["resource_metadata"], Scope: params["scope"], Code: params["error"],
 	}
 }
