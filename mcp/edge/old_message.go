@@ -122,6 +122,11 @@ func (x *exchange) oldAccepted() {
 	head := x.w.Header()
 	head.Set("Content-Type", "text/plain; charset=utf-8")
 	head.Set("Content-Length", strconv.Itoa(len(text)))
+	if x.message.Kind == strictjson.Request && x.r.ProtoMajor < 2 {
+		// The work goes on behind this answer. On HTTP/1 whatever the client sent next on the same connection, be it the
+		// answer to a question of this very call, would not be read before the end of it.
+		head.Set("Connection", "close")
+	}
 	x.w.WriteHeader(http.StatusAccepted)
 	_, _ = io.WriteString(x.w, text)
 	_ = http.NewResponseController(x.w).Flush()

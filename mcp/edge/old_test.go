@@ -100,6 +100,20 @@ func TestTheOldTransportCarriesASession(t *testing.T) { // §8, D1, D4
 	})
 }
 
+func TestNoMessageWaitsBehindACallOfTheOldTransport(t *testing.T) { // D4: a question of the call may come back on its connection
+	synctest.Test(t, func(t *testing.T) {
+		h := newOldHandler(t, &server{})
+		_, session, wait, leave := openOld(t, h, "alice")
+		for body, want := range map[string]string{initializeOld: "close", `{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}`: ""} {
+			if a := postOld(h, "alice", session, body); a.head.Get("Connection") != want {
+				t.Errorf("%s: Connection: %q, want %q", body, a.head.Get("Connection"), want)
+			}
+		}
+		leave()
+		wait()
+	})
+}
+
 func TestNobodyPostsToAnothersStream(t *testing.T) { // D2, S2
 	synctest.Test(t, func(t *testing.T) {
 		h := newOldHandler(t, &server{})
