@@ -178,10 +178,10 @@ const partsPlan = `{"call": [["rest__test_simple_text", {}], ["legacy__test_simp
 
 func TestAnAPIAndUpstreamsOfBothErasAreOneServer(t *testing.T) { // C1 to C8, §11
 	s := serveThreeParts(t)
-	for mode, want := range map[string]string{"sdk": "2025-11-25", "legacy": "2025-11-25", "auto": "2026-07-28", "2026-07-28": "2026-07-28"} {
+	for mode, want := range map[string]string{"sdk": "2025-11-25", "sse": "2025-11-25", "legacy": "2025-11-25", "auto": "2026-07-28", "2026-07-28": "2026-07-28"} {
 		t.Run(mode, func(t *testing.T) {
 			changes := 0
-			if mode == "sdk" {
+			if mode == "sdk" || mode == "sse" { // D4
 				changes = 1
 			}
 			var r partsReport

@@ -1,7 +1,8 @@
-// usage: node parts.mjs MCP_URL sdk|legacy|auto|2026-07-28 PERSON PLAN   everything a server of several parts has, with the official SDKs
+// usage: node parts.mjs MCP_URL sdk|sse|legacy|auto|2026-07-28 PERSON PLAN   everything a server of several parts has, with the official SDKs
 // PLAN is JSON: {"call": [[NAME, ARGUMENTS]…], "prompt": […], "read": [URI…], "complete": [[REF, ARGUMENT]…], "subscribe": URI}
 import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as Transport1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { ElicitRequestSchema, CreateMessageRequestSchema, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from '@modelcontextprotocol/client';
 import { MemoryProvider } from './provider.mjs';
@@ -10,6 +11,7 @@ const [url, mode, person, text] = process.argv.slice(2);
 const plan = JSON.parse(text);
 const authProvider = new MemoryProvider(person);
 const about = { name: 'test-parts', version: '1' };
+const first = mode === 'sdk' || mode === 'sse';
 const capabilities = { elicitation: {}, sampling: {} };
 const report = { asked: [], changes: 0, progress: [] };
 
@@ -17,12 +19,12 @@ const elicited = request => { report.asked.push(request.params.message ?? reques
 const sampled = () => { report.asked.push('sampling'); return { role: 'assistant', content: { type: 'text', text: 'sampled' }, model: 'none', stopReason: 'endTurn' }; };
 
 function make() {
-  if (mode === 'sdk') {
+  if (first) {
     const client = new Client1(about, { capabilities });
     client.setRequestHandler(ElicitRequestSchema, elicited);
     client.setRequestHandler(CreateMessageRequestSchema, sampled);
     client.setNotificationHandler(ToolListChangedNotificationSchema, () => { report.changes++; });
-    return { client, transport: new Transport1(new URL(url), { authProvider }) };
+    return { client, transport: mode === 'sse' ? new SSEClientTransport(new URL(url + '/sse'), { authProvider }) : new Transport1(new URL(url), { authProvider }) };
   }
   const client = new Client2(about, { capabilities, versionNegotiation: { mode: /^\d/.test(mode) ? { pin: mode } : mode } });
   client.setRequestHandler('elicitation/create', elicited);
@@ -33,7 +35,7 @@ function make() {
 
 let { client, transport } = make();
 await client.connect(transport).then(() => { throw new Error('connected without signing in'); }, e => { if (e.constructor.name !== 'UnauthorizedError') throw e; });
-await transport.finishAuth(mode === 'sdk' ? authProvider.callback.get('code') : authProvider.callback);
+await transport.finishAuth(first ? authProvider.callback.get('code') : authProvider.callback);
 ({ client, transport } = make());
 await client.connect(transport);
 
@@ -48,7 +50,7 @@ const all = async (list, member) => {
   } while (cursor);
   return found;
 };
-report.protocol = mode === 'sdk' ? transport.protocolVersion : client.getNegotiatedProtocolVersion();
+report.protocol = first ? transport.protocolVersion ?? transport._protocolVersion : client.getNegotiatedProtocolVersion();
 report.capabilities = client.getServerCapabilities();
 report.instructions = client.getInstructions();
 report.server = client.getServerVersion();
@@ -58,7 +60,7 @@ report.resources = (await all(p => client.listResources(p), 'resources')).map(t 
 report.templates = (await all(p => client.listResourceTemplates(p), 'resourceTemplates')).map(t => t.uriTemplate);
 report.results = {};
 for (const [name, args] of plan.call ?? []) {
-  report.results[name] = await attempt(() => client.callTool({ name, arguments: args }, ...(mode === 'sdk' ? [undefined] : []), { onprogress: p => report.progress.push([name, p.progress]) }));
+  report.results[name] = await attempt(() => client.callTool({ name, arguments: args }, ...(first ? [undefined] : []), { onprogress: p => report.progress.push([name, p.progress]) }));
 }
 for (const [name, args] of plan.prompt ?? []) report.results[name] = await attempt(() => client.getPrompt({ name, arguments: args }));
 for (const uri of plan.read ?? []) report.results[uri] = await attempt(() => client.readResource({ uri }));
