@@ -175,7 +175,7 @@ func (b *book[V]) start(ctx context.Context, r *edge.Request, owner, view string
 		return nil, errHangs
 	}
 	// The question outlives its asker: others may wait for the answer.
-	askCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTime)
+	askCtx, cancel := context.WithTimeout(context.WithoutCancel(aside(ctx)), answerTime)
 	f := &flight{ctx: askCtx, done: make(chan struct{})}
 	e.flight = f
 	version := b.version

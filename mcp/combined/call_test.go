@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/mcp/combined"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/mcptest"
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
 
 func TestACallGoesToItsSourceByTheNameItHasThere(t *testing.T) { // C3, C8
@@ -143,6 +145,30 @@ func TestACallOfASourceThatIsDownIsAnErrorOfTheTool(t *testing.T) { // §9.3, Q7
 	must(t, s, false, "tools/call", `{"name":"b__y"}`)
 	_, err := ask(t, s, false, "prompts/get", `{"name":"a__x"}`)
 	wantCode(t, err, edge.CodeServer)
+}
+
+func TestALineOfARequestSaysNothingOfOtherSources(t *testing.T) { // operations.md §4.1
+	noting := func(ctx context.Context, r *edge.Request) error {
+		identity.RequestFrom(ctx).Note(slog.String("error", "of "+r.Message.Method))
+		return nil
+	}
+	a := &fake{tools: tools("x"), before: noting}
+	s := build(t, combined.Config{Sources: []combined.Source{of("a", a)}})
+	line := &identity.Request{ID: "01J", IP: "192.0.2.1"}
+	ctx := identity.WithRequest(t.Context(), line)
+	for _, c := range []struct{ method, params, want string }{
+		{"tools/list", "{}", ""}, {"initialize", `{"protocolVersion":"2025-11-25"}`, ""}, {"tools/call", `{"name":"a__x"}`, "its own"},
+	} {
+		if _, err := s.Handle(ctx, request(t, mcptest.Caller("alice"), false, c.method, c.params)); err != nil {
+			t.Fatal(err)
+		}
+		if c.want == "" && len(line.Attrs()) > 0 {
+			t.Errorf("%s: %v", c.method, line.Attrs())
+		}
+	}
+	if got := fmt.Sprint(line.Attrs()); got != "[tool=a__x error=of tools/call]" {
+		t.Errorf("%s", got)
+	}
 }
 
 func TestAToolThatIsNewIsFoundBeforeTheListIsOld(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 // Listen implements edge.Teller: every source that has something to tell is heard, and tells it in its own words. Which of
 // them share a stream upstream is theirs to know (L5).
 func (s *Server) Listen(ctx context.Context, r *edge.Request, want edge.Interest, tell func(json.RawMessage)) (edge.Interest, error) {
+	ctx = aside(ctx)
 	heard := make([]edge.Interest, len(s.sources))
 	wants := s.split(ctx, r, want)
 	w := &watch{s: s, ctx: ctx, r: r, tell: tell}

@@ -42,7 +42,7 @@ func (s *Server) progressed(ctx context.Context, r *edge.Request) {
 
 // toAll tells every source that wants to know, all at once, and waits for them a little.
 func (s *Server) toAll(ctx context.Context, r *edge.Request, tell func(context.Context, edge.Notified, *edge.Request)) {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	ctx, cancel := context.WithTimeout(aside(ctx), answerTime)
 	defer cancel()
 	var wait sync.WaitGroup
 	for _, src := range s.sources {
@@ -86,7 +86,7 @@ func (s *Server) setLevel(ctx context.Context, r *edge.Request) (json.RawMessage
 		return nil, edge.InvalidParams("params.level must be one of debug, info, notice, warning, error, critical, alert, emergency")
 	}
 	r.SetLogLevel(level)
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	ctx, cancel := context.WithTimeout(aside(ctx), answerTime)
 	defer cancel()
 	var wait sync.WaitGroup
 	for _, src := range s.sources {

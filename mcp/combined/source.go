@@ -83,6 +83,16 @@ func (src *source) question(r *edge.Request, method string, params string) (*edg
 	}, nil
 }
 
+// aside is the context of what is asked or told beside the client's own request: what becomes of it is not noted on the line
+// of that request, which would show one source's failure as its own.
+func aside(ctx context.Context) context.Context {
+	of := identity.RequestFrom(ctx)
+	if of == nil {
+		return ctx
+	}
+	return identity.WithRequest(ctx, &identity.Request{ID: of.ID, ClientID: of.ClientID, IP: of.IP, Time: of.Time})
+}
+
 // withoutProtocol is the request as it came, without the headers that belong to its own message.
 func withoutProtocol(r *http.Request) *http.Request {
 	if r == nil {
