@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -389,4 +392,49 @@ func TestClientsOfACombinedServerNeverSeeEachOthersAnswers(t *testing.T) { // E1
 		})
 	}
 	wait.Wait()
+}
+
+func TestAPartMayComeAndGoWhileServing(t *testing.T) { // L4, A5, C1: other names do not change
+	s := serveTwoAPIs(t)
+	token := s.token(t, "all", "bob")
+	list := `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{` + combinedMeta + `}}`
+	c := &rawClient{url: s.url + "/mcp/all", token: token}
+	_, head, err := c.post(t.Context(), "initialize", "", `{"protocolVersion":"2025-11-25","capabilities":{}}`, "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = http.Header{"Authorization": {"Bearer " + token}, "Accept": {"text/event-stream"}, "Mcp-Session-Id": {head.Get("Mcp-Session-Id")}}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	_, _, before := s.post(t, "all", token, list)
+	raw, err := os.ReadFile(filepath.Join(s.dir, "drawbridge.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write(t, "drawbridge.yaml", strings.Replace(string(raw), "from: [{api: rest_api}", "from: [{api: rest_api, as: third}, {api: rest_api}", 1))
+	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() && !strings.Contains(lines.Text(), "notifications/tools/list_changed") {
+	}
+	if lines.Err() != nil {
+		t.Fatal(lines.Err())
+	}
+	_, _, after := s.post(t, "all", token, list)
+	if !strings.Contains(after, `"name":"third__test_audio_content"`) || strings.Contains(before, "third__") {
+		t.Errorf("before %s\nafter %s", before, after)
+	}
+	if status, _, body := s.post(t, "all", token, combinedCall("rest-api__test_simple_text")); status != 200 || !strings.Contains(body, simpleText) {
+		t.Errorf("a tool whose name did not change: %d %s", status, body)
+	}
 }
