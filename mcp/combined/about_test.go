@@ -113,8 +113,16 @@ func TestAViewChangesWithTheConfigurationAndItsSources(t *testing.T) { // L3, L4
 	cfg := combined.Config{Sources: []combined.Source{of("a", a)}, Tools: map[string]combined.Tool{"a__x": {Roles: []string{"Admin"}}}}
 	s := build(t, cfg)
 	alice, admin := mcptest.Caller("alice"), mcptest.Caller("bob", "Admin")
-	if s.View(alice) == s.View(admin) || s.View(alice) != s.View(mcptest.Caller("carol")) {
-		t.Error("views do not go by rights")
+	carol := mcptest.Caller("carol")
+	if s.View(alice) == s.View(carol) {
+		t.Error("lists that may be alice's own are carol's view") // T4
+	}
+	rest := build(t, combined.Config{
+		Sources: []combined.Source{made(t, &mcptest.Road{}, "rest", "x"), made(t, &mcptest.Road{}, "two", "x")},
+		Tools:   map[string]combined.Tool{"rest__x": {Roles: []string{"Admin"}}},
+	})
+	if rest.View(alice) == rest.View(admin) || rest.View(alice) != rest.View(carol) {
+		t.Error("views do not go by rights") // T2
 	}
 	if s.View(alice) != build(t, cfg).View(alice) {
 		t.Error("a reload that changes nothing changes the view")

@@ -78,8 +78,9 @@ type Hold interface {
 
 // Definition is a tool as its source defines it, but for its name, which is the public one.
 type Definition struct {
-	Name string
-	Wire json.RawMessage
+	Name   string
+	Source string // prefix of its source
+	Wire   json.RawMessage
 }
 
 const (

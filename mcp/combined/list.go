@@ -175,7 +175,7 @@ func (src *source) seen(ctx context.Context, method string, l *list) error {
 	}
 	tools := make([]Definition, len(l.items))
 	for i, one := range l.items {
-		tools[i] = Definition{Name: one.public, Wire: one.wire}
+		tools[i] = Definition{Name: one.public, Source: src.As, Wire: one.wire}
 	}
 	if err := src.s.cfg.Hold.Seen(ctx, tools); err != nil {
 		return fmt.Errorf("look at the tools: %w", err)

@@ -99,11 +99,15 @@ func (s *Server) Allowed(c *identity.Caller) (ok bool, need string) {
 }
 
 // View implements edge.Server: what the configuration makes of the sources for this caller. What a source changes by
-// itself it tells its listeners.
+// itself it tells its listeners. Lists that a source may keep for one person alone are nobody else's view, so that whoever
+// remembers something by view does not show it to others (T4).
 func (s *Server) View(c *identity.Caller) string {
 	h := sha256.New()
 	for _, src := range s.sources {
 		fmt.Fprintf(h, "%s\x00%q\n", src.As, src.Server.View(c))
+		if !src.Made {
+			fmt.Fprintf(h, "of %q\n", ownerOf(c))
+		}
 	}
 	for _, name := range sortedKeys(s.rules.byTool) {
 		if !s.MayUse(c, name) {

@@ -15,7 +15,8 @@ func (s *Server) Tools(ctx context.Context, r *edge.Request) ([]Definition, erro
 	}
 	tools := make([]Definition, len(v.items))
 	for i, one := range v.items {
-		tools[i] = Definition{Name: one.public, Wire: one.wire}
+		as, _ := prefixOf(one.public)
+		tools[i] = Definition{Name: one.public, Source: as, Wire: one.wire}
 	}
 	return tools, nil
 }
