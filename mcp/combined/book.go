@@ -44,14 +44,15 @@ type entry[V any] struct {
 	version int       // of the book
 	until   time.Time // fresh until then
 	good    time.Time // when it was told
-	flight  *flight
+	flight  *flight[V]
 }
 
 // flight is one question on its way; who else wants to know waits for it.
-type flight struct {
-	ctx  context.Context
-	done chan struct{}
-	err  error
+type flight[V any] struct {
+	ctx   context.Context
+	done  chan struct{}
+	value V
+	err   error
 }
 
 const (
@@ -140,15 +141,10 @@ func (b *book[V]) since(ctx context.Context, r *edge.Request, t time.Time) (valu
 	f, err := b.start(ctx, r, owner, view)
 	b.mu.Unlock()
 	if f != nil {
-		err = f.wait(ctx)
+		value, err = f.wait(ctx)
 	}
 	if err == nil {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if e := b.find(owner); e != nil && e.has {
-			return e.value, nil
-		}
-		return value, errHangs
+		return value, nil
 	}
 	if !errors.Is(err, errEnded) {
 		b.fail(ctx, err)
@@ -161,7 +157,7 @@ func (b *book[V]) since(ctx context.Context, r *edge.Request, t time.Time) (valu
 }
 
 // start asks the source, unless somebody of the same owner does already. The mutex is held.
-func (b *book[V]) start(ctx context.Context, r *edge.Request, owner, view string) (*flight, error) {
+func (b *book[V]) start(ctx context.Context, r *edge.Request, owner, view string) (*flight[V], error) {
 	if b.src.Made {
 		owner = everybody
 	}
@@ -176,7 +172,7 @@ func (b *book[V]) start(ctx context.Context, r *edge.Request, owner, view string
 	}
 	// The question outlives its asker: others may wait for the answer.
 	askCtx, cancel := context.WithTimeout(context.WithoutCancel(aside(ctx)), answerTime)
-	f := &flight{ctx: askCtx, done: make(chan struct{})}
+	f := &flight[V]{ctx: askCtx, done: make(chan struct{})}
 	e.flight = f
 	version := b.version
 	go func() {
@@ -192,7 +188,7 @@ func (b *book[V]) start(ctx context.Context, r *edge.Request, owner, view string
 		} else {
 			b.keepAnswer(owner, e, answer, version, view)
 		}
-		f.err = err
+		f.value, f.err = answer.value, err
 		close(f.done)
 	}()
 	return f, nil
@@ -227,19 +223,19 @@ func (b *book[V]) guarded(ctx context.Context, r *edge.Request) (answer told[V],
 	return b.ask(ctx, r)
 }
 
-func (f *flight) wait(ctx context.Context) error {
+func (f *flight[V]) wait(ctx context.Context) (value V, err error) {
 	select {
 	case <-f.done:
-		return f.err
+		return f.value, f.err
 	case <-f.ctx.Done():
 		select {
 		case <-f.done:
-			return f.err
+			return f.value, f.err
 		default:
-			return errHangs
+			return value, errHangs
 		}
 	case <-ctx.Done():
-		return errEnded
+		return value, errEnded
 	}
 }
 
