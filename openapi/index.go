@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"encoding/json"
 	"math"
 	"slices"
 	"strings"
@@ -111,6 +112,12 @@ func (t *Tool) words() map[string]*[places]float64 {
 	if t.plan != nil {
 		for _, a := range t.plan.args {
 			add(a.name, inArgument)
+		}
+	} else { // a tool that was not imported here
+		var s struct{ Properties map[string]json.RawMessage }
+		_ = json.Unmarshal(t.InputSchema, &s)
+		for name := range s.Properties {
+			add(name, inArgument)
 		}
 	}
 	for _, segment := range strings.Split(t.Path, "/") {

@@ -80,7 +80,7 @@ func (b *builder) buildCombined(cfg *Config, sc ServerConfig, apis map[string]*a
 	}
 	var before *combined.Server
 	if prev != nil {
-		if p, ok := prev.servers[sc.Name].(combinedServer); ok {
+		if p, ok := behind(prev.servers[sc.Name]).(combinedServer); ok {
 			before = p.Server
 		}
 	}
@@ -93,7 +93,7 @@ func (b *builder) buildCombined(cfg *Config, sc ServerConfig, apis map[string]*a
 	if err != nil {
 		return nil, err
 	}
-	return made, nil
+	return b.searching(&sc, made), nil
 }
 
 // buildAPISource makes a bridge for one part. Its tools bear their public names from the start, so that policies, caches

@@ -5,6 +5,7 @@ import (
 
 	"github.com/drawbridge-mcp/drawbridge/llm"
 	"github.com/drawbridge-mcp/drawbridge/mcp"
+	"github.com/drawbridge-mcp/drawbridge/mcp/search"
 	"github.com/drawbridge-mcp/drawbridge/openapi"
 	"github.com/drawbridge-mcp/drawbridge/proxy/policy"
 	"github.com/drawbridge-mcp/drawbridge/proxy/secret"
@@ -75,7 +76,7 @@ type ServerConfig struct {
 	// Who may use it.
 	Access AccessConfig `yaml:"access"`
 	// When tool_search: auto switches.
-	SearchAbove map[string]any `yaml:"search_above" available:"false"`
+	SearchAbove search.Above `yaml:"search_above"`
 	// What happens to changed tools of an upstream.
 	UpstreamTools map[string]any `yaml:"upstream_tools" available:"false"`
 	// Policies for calls of this server.

@@ -172,8 +172,6 @@ func TestEachMistakeIsToldAtItsPlace(t *testing.T) { // C3, C4, C11–C13, §1.2
 		"expires": {"subscriptions: [{name: s, product: p, keys: [env:KEY], expires: soon}]\nproducts: [{name: p}]\n",
 			[]string{`c.yaml:1:65: subscriptions[0].expires: must be a date such as 2027-01-31, or 2027-01-31T12:00:00Z`}},
 		"support": {"ui: {support: 'javascript:x'}\n", []string{`c.yaml:1:15: ui.support: must begin with mailto: or https://`}},
-		"tool search": {"mcp_servers: [{name: s, from: [{api: a}], tool_search: on}]" + apiA + backendB,
-			[]string{`c.yaml:1:56: mcp_servers[0].tool_search: "on" is not available in this version`}},
 		"header no client can send": {"backends: [{name: b, url: 'https://x', credential: {kind: api_key, header: 'X Y', value: env:KEY}}]\n",
 			[]string{`c.yaml:1:52: backends[0].credential: not a valid header name or value`}},
 		"expression names nothing": {"policies:\n  - when: caller.nme == \"x\"\n    rate_limit: {calls: 1}\n",

@@ -96,5 +96,5 @@ func (b *builder) buildRelay(cfg *Config, sc ServerConfig, from *FromConfig, s *
 	if err != nil {
 		return nil, err
 	}
-	return relayed{server}, nil
+	return b.searchingRelay(&sc, server, other), nil
 }

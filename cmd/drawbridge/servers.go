@@ -58,13 +58,17 @@ func (b *builder) buildServer(cfg *Config, sc ServerConfig, apis map[string]*api
 	}
 	var before *bridge.Server
 	if prev != nil {
-		before, _ = prev.servers[sc.Name].(*bridge.Server)
+		before, _ = behind(prev.servers[sc.Name]).(*bridge.Server)
 	}
-	return bridge.New(bridge.Config{
+	server, err := bridge.New(bridge.Config{
 		Name: sc.Name, Title: sc.Title, Version: sc.Version, Description: sc.Description, Instructions: sc.Instructions,
 		Tools: tools, Access: accessTo(sc.Access.Roles), Match: entitled, ListTTL: sc.ListTTL, Page: sc.Page, Keyring: b.ring,
 		Previous: before, Doer: &road{next: s.pipeline, policies: s.policies}, Log: b.log, Challenge: b.stepUp,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return b.searching(&sc, server), nil
 }
 
 // bridgeTools are the tools of one API as the server offers them.

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/drawbridge-mcp/drawbridge/cmd/internal/strictyaml"
+	"github.com/drawbridge-mcp/drawbridge/mcp/search"
 	"github.com/drawbridge-mcp/drawbridge/openapi"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 )
@@ -200,6 +201,12 @@ func (c *documentCheck) toolAccess() {
 	for i := range c.cfg.MCPServers {
 		s := &c.cfg.MCPServers[i]
 		names, known := c.toolNames(s)
+		for _, name := range search.Names() { // F8
+			if names[name] && s.ToolSearch == string(search.On) {
+				c.errors = append(c.errors, c.pos.Fault(fmt.Sprintf("mcp_servers[%d].tool_search", i),
+					"is on, and the server has a tool of its own named %q; rename that tool or set auto", name))
+			}
+		}
 		for _, name := range sortedKeys(s.Access.Tools) {
 			path := strictyaml.Join(fmt.Sprintf("mcp_servers[%d].access.tools", i), name)
 			if names[name] || !known(name) {

@@ -75,9 +75,6 @@ func (v *validator) servers() {
 		}
 		v.parts(at, s, apis)
 		v.room(at, s.ServerConfig.Validate())
-		if s.ToolSearch == "on" {
-			v.fault(at+".tool_search", `"on" is not available in this version`)
-		}
 		v.access(at+".access", &s.Access)
 	}
 }

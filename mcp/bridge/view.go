@@ -169,3 +169,22 @@ func (s *Server) AllTools() []ToolInfo {
 	}
 	return infos
 }
+
+// Definition is a tool as tools/list shows it, with what it is found by.
+type Definition struct {
+	Name string
+	Wire []byte // not to be changed
+	Tags []string
+	API  string
+	Path string
+}
+
+// Definitions lists the tools the caller sees, in the order of tools/list.
+func (s *Server) Definitions(c *identity.Caller) []Definition {
+	tools := s.viewOf(c).tools
+	list := make([]Definition, len(tools))
+	for i, t := range tools {
+		list[i] = Definition{Name: t.Name, Wire: t.wire, Tags: t.Tags, API: t.API, Path: t.Path}
+	}
+	return list
+}

@@ -127,3 +127,25 @@ func (s *Server) offset(r *edge.Request, all *upstream.List, items []json.RawMes
 func withheld(r *edge.Request, m *strictjson.Message) bool {
 	return r.Modern && r.LogLevel == "" && m.Method == "notifications/message"
 }
+
+// Definition is a tool as tools/list shows it.
+type Definition struct {
+	Name string
+	Wire json.RawMessage
+}
+
+// Tools lists the tools the caller sees, in the order of tools/list and without pages.
+func (s *Server) Tools(ctx context.Context, r *edge.Request) ([]Definition, error) {
+	all, err := s.cfg.Leg.List(ctx, behalf(r), "tools/list")
+	if err != nil {
+		return nil, err
+	}
+	var list []Definition
+	for _, item := range s.visible(r, all.Items) {
+		if m, at, ok := opened(item); ok {
+			name, _ := m.Text(m.Member(at, "name"))
+			list = append(list, Definition{name, item})
+		}
+	}
+	return list, nil
+}

@@ -103,7 +103,7 @@ mcp_servers:
   - name: items
     from: [{api: items}]
     policies: [{rate_limit: {calls: 100000000, per: 1m}}]
-  - {name: many, page: 0, from: [{api: many}]}
+  - {name: many, page: 0, tool_search: off, from: [{api: many}]}
 llm:
   models:
     - {name: gpt-4o, backend: model, price: {input: 2.5, output: 10}}

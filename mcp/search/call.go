@@ -1,0 +1,305 @@
+package search
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/splice"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
+)
+
+// call answers the three tools; every other name is the server's own affair.
+func (s *Server) call(ctx context.Context, r *edge.Request) (json.RawMessage, error) {
+	name, ok := r.Message.Text(r.Message.Name)
+	if !ok || !slices.Contains(Names(), name) {
+		return s.cfg.Server.Handle(ctx, r)
+	}
+	v, err := s.viewOf(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if !v.searched {
+		return s.cfg.Server.Handle(ctx, r)
+	}
+	switch name {
+	case findTools:
+		return s.find(ctx, r, v.made())
+	case describeTool:
+		return s.describe(ctx, r, v.made())
+	default:
+		return s.through(ctx, r, v)
+	}
+}
+
+// find is find_tools.
+func (s *Server) find(ctx context.Context, r *edge.Request, v *view) (json.RawMessage, error) {
+	identity.RequestFrom(ctx).Note(slog.String("tool", findTools))
+	q, fault := readQuery(r.Message)
+	if fault != "" {
+		return s.answer(ctx, r, v, fault, nil, true), nil
+	}
+	hits := v.index.Search(q.query, q.limit, func(name string) bool {
+		t := v.tools[v.byName[name]]
+		return (q.tag == "" || slices.Contains(t.Tags, q.tag)) && (q.source == "" || t.Source == q.source)
+	})
+	type found struct {
+		Name        string   `json:"name"`
+		Title       string   `json:"title"`
+		Description string   `json:"description"`
+		Arguments   []string `json:"arguments"`
+		ReadOnly    bool     `json:"read_only"`
+		Score       float64  `json:"score"`
+	}
+	list := make([]found, len(hits))
+	var lines strings.Builder
+	for i, h := range hits {
+		f := v.facts[v.byName[h.Tool.Name]]
+		list[i] = found{h.Tool.Name, f.title, short(f.description), append([]string{}, f.arguments...), f.readOnly, math.Round(h.Score*100) / 100}
+		fmt.Fprintf(&lines, "%s(%s): %s\n", list[i].Name, strings.Join(list[i].Arguments, ", "), list[i].Description)
+	}
+	structured, err := json.Marshal(map[string]any{"tools": list, "total": len(v.tools)})
+	if err != nil {
+		return nil, err
+	}
+	text := strings.TrimSuffix(lines.String(), "\n")
+	if len(hits) == 0 {
+		text = v.nothing()
+	}
+	return s.answer(ctx, r, v, text, structured, false), nil
+}
+
+// nothing is the text of a search without hits (F5).
+func (v *view) nothing() string {
+	var names []string
+	for _, t := range v.tools[:min(5, len(v.tools))] {
+		names = append(names, t.Name)
+	}
+	return fmt.Sprintf("no tool matches; there are %d tools, for example: %s", len(v.tools), strings.Join(names, ", "))
+}
+
+type query struct {
+	query, tag, source string
+	limit              int
+}
+
+// readQuery reads the arguments of find_tools; fault names the argument that is wrong.
+func readQuery(m *strictjson.Message) (q query, fault string) {
+	q.limit = defaultLimit
+	for _, one := range m.Members(m.Arguments) {
+		text, isText := m.Text(one.Val)
+		switch one.Key {
+		case "query":
+			if !isText || len([]rune(text)) > maxQuery {
+				return q, fmt.Sprintf("argument \"query\" must be a text of at most %d characters", maxQuery)
+			}
+			q.query = text
+		case "limit":
+			n, err := strconv.Atoi(string(m.Bytes(one.Val)))
+			if err != nil || n < 1 || n > maxLimit {
+				return q, fmt.Sprintf("argument \"limit\" must be a number from 1 to %d", maxLimit)
+			}
+			q.limit = n
+		case "tag", "source":
+			if !isText {
+				return q, fmt.Sprintf("argument %q must be a text", one.Key)
+			}
+			if one.Key == "tag" {
+				q.tag = text
+			} else {
+				q.source = text
+			}
+		default:
+			return q, fmt.Sprintf("there is no argument %q; the arguments are query, limit, tag, source", clip(one.Key))
+		}
+	}
+	if strings.TrimSpace(q.query) == "" {
+		return q, `argument "query" is required`
+	}
+	return q, ""
+}
+
+// describe is describe_tool. A name that is not the caller's is one that does not exist (F1).
+func (s *Server) describe(ctx context.Context, r *edge.Request, v *view) (json.RawMessage, error) {
+	m := r.Message
+	name, ok := m.Text(m.Member(m.Arguments, "name"))
+	if !ok {
+		return s.answer(ctx, r, v, `argument "name" is required`, nil, true), nil
+	}
+	i, ok := v.byName[name]
+	if !ok {
+		return nil, edge.InvalidParams("unknown tool: %s", clip(name))
+	}
+	identity.RequestFrom(ctx).Note(slog.String("tool", describeTool), slog.String("described", name))
+	d, ok := opened(v.tools[i].Wire)
+	if !ok {
+		return nil, edge.InvalidParams("unknown tool: %s", clip(name))
+	}
+	quoted, _ := json.Marshal(name)
+	structured := append([]byte(`{"name":`), quoted...)
+	for _, key := range []string{"description", "inputSchema", "outputSchema", "annotations"} {
+		value := d.Bytes(d.Member(d.Result, key))
+		if value == nil && key == "description" {
+			value = []byte(`""`)
+		}
+		if value != nil {
+			structured = append(append(structured, `,"`+key+`":`...), value...)
+		}
+	}
+	structured = append(structured, '}')
+	return s.answer(ctx, r, v, string(structured), structured, false), nil
+}
+
+// through is call_tool: a tools/call of the inner name, which the server judges and runs like any other (F2).
+func (s *Server) through(ctx context.Context, r *edge.Request, v *view) (json.RawMessage, error) {
+	m := r.Message
+	name, ok := m.Text(m.Member(m.Arguments, "name"))
+	if !ok {
+		return s.answer(ctx, r, v, `argument "name" is required`, nil, true), nil
+	}
+	if slices.Contains(Names(), name) {
+		return nil, edge.InvalidParams("call_tool cannot call %s", name)
+	}
+	arguments := m.Member(m.Arguments, "arguments")
+	if arguments.Present() && !m.IsObject(arguments) {
+		return s.answer(ctx, r, v, `argument "arguments" must be an object`, nil, true), nil
+	}
+	inner, err := s.inner(r, v, name, m.Bytes(arguments))
+	if err != nil {
+		return nil, err
+	}
+	identity.RequestFrom(ctx).Note(slog.String("via", callTool))
+	result, err := s.cfg.Server.Handle(ctx, inner)
+	if err != nil {
+		return nil, err
+	}
+	if i, ok := v.byName[name]; ok {
+		result = withSchema(result, v.tools[i])
+	}
+	return result, nil
+}
+
+// inner makes the request that call_tool stands for: everything of the outer one but name and arguments, and the headers
+// that say what the body says.
+func (s *Server) inner(r *edge.Request, v *view, name string, arguments []byte) (*edge.Request, error) {
+	m := r.Message
+	if arguments == nil {
+		arguments = []byte("{}")
+	}
+	quoted, err := json.Marshal(name)
+	if err != nil {
+		return nil, err
+	}
+	body := splice.Apply(m.Body, splice.Members(m, m.Params, map[string][]byte{"name": quoted, "arguments": arguments}))
+	made, err := strictjson.Decode(body, strictjson.Limits{Depth: 512, Members: 10_000_000})
+	if err != nil {
+		return nil, edge.InvalidParams("params.arguments cannot be read")
+	}
+	inner := *r
+	inner.Message = made
+	if i, ok := v.byName[name]; ok && r.Modern && r.HTTP != nil {
+		inner.HTTP = withHeaders(r.HTTP, name, v.tools[i].Wire, arguments)
+	}
+	return &inner, nil
+}
+
+// withHeaders is the HTTP request as a client that called the tool itself would have sent it (H5, H8).
+func withHeaders(r *http.Request, name string, wire, arguments json.RawMessage) *http.Request {
+	clean := *r
+	clean.Header = r.Header.Clone()
+	for key := range clean.Header {
+		if strings.HasPrefix(key, paramheader.Prefix) {
+			delete(clean.Header, key)
+		}
+	}
+	clean.Header["Mcp-Name"] = []string{paramheader.Value(name)}
+	var d struct {
+		InputSchema json.RawMessage `json:"inputSchema"`
+	}
+	_ = json.Unmarshal(wire, &d)
+	paramheader.Write(paramheader.Declared(d.InputSchema), arguments, clean.Header)
+	return &clean
+}
+
+// withSchema adds the tool's schema to a result that says that the arguments were wrong: a model that skipped describe_tool
+// can repair its call (F6).
+func withSchema(result json.RawMessage, t Tool) json.RawMessage {
+	m, ok := opened(result)
+	if !ok || string(m.Bytes(m.Member(m.Result, "isError"))) != "true" {
+		return result
+	}
+	content := m.Member(m.Result, "content")
+	items := m.Elements(content)
+	if len(items) == 0 {
+		return result
+	}
+	text, _ := m.Text(m.Member(items[0], "text"))
+	if !strings.HasPrefix(text, "argument") && !strings.HasPrefix(text, "there is no argument") && !strings.HasPrefix(text, "unknown argument") {
+		return result
+	}
+	d, ok := opened(t.Wire)
+	if !ok {
+		return result
+	}
+	schema, _ := json.Marshal("The arguments of " + t.Name + ": " + string(d.Bytes(d.Member(d.Result, "inputSchema"))))
+	more := append(append([]byte(`,{"type":"text","text":`), schema...), '}')
+	whole := splice.Apply(m.Body, []splice.Piece{{At: strictjson.Span{Start: content.End - 1, End: content.End - 1}, With: more}})
+	return whole[m.Result.Start : len(whole)-1]
+}
+
+// answer is a tool's result.
+func (s *Server) answer(ctx context.Context, r *edge.Request, v *view, text string, structured json.RawMessage, failed bool) json.RawMessage {
+	quoted, _ := json.Marshal(text)
+	b := append(append([]byte(`{"content":[{"type":"text","text":`), quoted...), `}]`...)
+	if structured != nil {
+		b = append(append(b, `,"structuredContent":`...), structured...)
+	}
+	if failed {
+		b = append(b, `,"isError":true`...)
+	}
+	if r.Modern {
+		b = append(b, `,"resultType":"complete"`...)
+		if _, meta := s.tail(ctx, r, v); meta != nil {
+			b = append(append(b, `,"_meta":`...), meta...)
+		}
+	}
+	return append(b, '}')
+}
+
+// about adds a sentence to the instructions where the list is searched.
+func (s *Server) about(ctx context.Context, r *edge.Request) (json.RawMessage, error) {
+	result, err := s.cfg.Server.Handle(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.viewOf(ctx, r)
+	if err != nil || !v.searched {
+		return result, nil // what cannot be listed now can be asked for
+	}
+	m, ok := opened(result)
+	if !ok {
+		return result, nil
+	}
+	text, _ := m.Text(m.Member(m.Result, "instructions"))
+	quoted, _ := json.Marshal(strings.TrimSpace(text + "\n\n" + sentence))
+	whole := splice.Apply(m.Body, splice.Members(m, m.Result, map[string][]byte{"instructions": quoted}))
+	return whole[m.Result.Start : len(whole)-1], nil
+}
+
+// clip keeps what is repeated to a caller short.
+func clip(s string) string {
+	const most = 128
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}

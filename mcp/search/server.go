@@ -1,0 +1,221 @@
+package search
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/listing"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
+)
+
+// Mode is mcp_servers[].tool_search.
+type Mode string
+
+const (
+	Auto Mode = "auto" // when the caller's list is long
+	On   Mode = "on"
+	Off  Mode = "off"
+)
+
+// Above says when Auto switches. Zero values mean the defaults of the contract.
+type Above struct {
+	// Tools in the caller's list; with more of them search is offered.
+	Tools int `yaml:"tools" default:"60"`
+	// Size of the caller's list; a larger one is replaced.
+	Bytes int64 `yaml:"bytes" default:"64KiB" unit:"size"`
+}
+
+func (a Above) orDefaults() Above {
+	if a.Tools <= 0 {
+		a.Tools = 60
+	}
+	if a.Bytes <= 0 {
+		a.Bytes = 64 << 10
+	}
+	return a
+}
+
+// Tool is one tool of the caller's list.
+type Tool struct {
+	Name   string
+	Wire   json.RawMessage // the definition as tools/list shows it
+	Tags   []string
+	Source string // API or upstream; ""
+	Path   string // of the operation; ""
+}
+
+// Config is what a Server wraps.
+type Config struct {
+	Server edge.Server
+	// Tools returns the caller's whole list: what roles and holds leave of it.
+	Tools func(ctx context.Context, r *edge.Request) ([]Tool, error)
+	Mode  Mode
+	Above Above
+	TTL   time.Duration // how long a list is used; 0: as long as the view of Server is the same
+	// PerCaller says that lists may be a caller's own, whatever the view of Server says (T4).
+	PerCaller bool
+	Log       *slog.Logger     // nil: discarded
+	Now       func() time.Time // nil: time.Now
+}
+
+// Server is a server whose long lists are searched.
+type Server struct {
+	cfg   Config
+	log   *slog.Logger
+	now   func() time.Time
+	views *listing.Kept[*view]
+
+	mu    sync.Mutex
+	fresh map[string]freshView // by the view of the wrapped server
+}
+
+// freshView is what was found out of one view, and when.
+type freshView struct {
+	view *view
+	at   time.Time
+}
+
+const (
+	maxViews  = 256
+	maxBytes  = 256 << 20
+	viewQuery = 5 * time.Second
+)
+
+// New wraps a server.
+func New(cfg Config) *Server {
+	s := &Server{cfg: cfg, log: cfg.Log, now: cfg.Now, views: listing.NewKept[*view](maxViews, maxBytes), fresh: map[string]freshView{}}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	s.cfg.Above = cfg.Above.orDefaults()
+	return s
+}
+
+// Name implements edge.Server.
+func (s *Server) Name() string { return s.cfg.Server.Name() }
+
+// Allowed implements edge.Server.
+func (s *Server) Allowed(c *identity.Caller) (ok bool, need string) { return s.cfg.Server.Allowed(c) }
+
+// View implements edge.Server: a list that becomes long enough to be searched is another list (F7).
+func (s *Server) View(c *identity.Caller) string {
+	own := s.cfg.Server.View(c)
+	ctx, cancel := context.WithTimeout(context.Background(), viewQuery)
+	defer cancel()
+	m, _ := edge.Decode([]byte(`{"jsonrpc":"2.0","id":0,"method":"tools/list"}`), edge.Limits{}.OrDefaults())
+	r := &edge.Request{Message: m, Revision: edge.LatestLegacy, Caller: c, Arrived: s.now(), Notify: func(json.RawMessage, bool) {}, SetLogLevel: func(string) {}}
+	if v, err := s.viewOf(ctx, r); err == nil && v.searched {
+		own += "\x00searched"
+	}
+	return own
+}
+
+// Searched reports whether the caller's list is replaced by the three tools.
+func (s *Server) Searched(ctx context.Context, r *edge.Request) bool {
+	v, err := s.viewOf(ctx, r)
+	return err == nil && v.searched
+}
+
+// Handle implements edge.Server.
+func (s *Server) Handle(ctx context.Context, r *edge.Request) (json.RawMessage, error) {
+	switch r.Message.Method {
+	case "tools/call":
+		return s.call(ctx, r)
+	case "tools/list":
+		return s.list(ctx, r)
+	case "initialize", "server/discover":
+		return s.about(ctx, r)
+	default:
+		return s.cfg.Server.Handle(ctx, r)
+	}
+}
+
+// list answers with the three tools, or lets the server answer.
+func (s *Server) list(ctx context.Context, r *edge.Request) (json.RawMessage, error) {
+	v, err := s.viewOf(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if !v.searched {
+		return s.cfg.Server.Handle(ctx, r)
+	}
+	if r.Message.Cursor.Present() {
+		return nil, edge.InvalidParams("cursor is not valid; start the list again")
+	}
+	if !r.Modern {
+		return json.RawMessage(`{"tools":` + offered + `}`), nil
+	}
+	tail, _ := s.tail(ctx, r, v)
+	return append(append([]byte(`{"tools":`+offered), tail...), '}'), nil
+}
+
+// tail are the members of a modern list beside its tools, as the server itself writes them for this view: how long it holds,
+// for whom, and whose it is. meta is its _meta.
+func (s *Server) tail(ctx context.Context, r *edge.Request, v *view) (tail, meta []byte) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.tail != nil {
+		return v.tail, v.meta
+	}
+	const otherwise = `,"resultType":"complete","ttlMs":0,"cacheScope":"private"`
+	ask := *r
+	var err error
+	ask.Message, err = edge.Decode([]byte(`{"jsonrpc":"2.0","id":0,"method":"tools/list"}`), edge.Limits{}.OrDefaults())
+	if err != nil {
+		return []byte(otherwise), nil
+	}
+	result, err := s.cfg.Server.Handle(ctx, &ask)
+	if err != nil {
+		return []byte(otherwise), nil
+	}
+	m, ok := opened(result)
+	if !ok {
+		return []byte(otherwise), nil
+	}
+	for _, one := range m.Members(m.Result) {
+		if one.Key != "tools" && one.Key != "nextCursor" {
+			v.tail = append(append(append(append(v.tail, ','), m.Bytes(one.KeyAt)...), ':'), m.Bytes(one.Val)...)
+		}
+		if one.Key == "_meta" {
+			v.meta = append([]byte(nil), m.Bytes(one.Val)...)
+		}
+	}
+	return v.tail, v.meta
+}
+
+// opened makes a result a message, so that its parts can be found.
+func opened(result []byte) (*strictjson.Message, bool) {
+	b := append(append([]byte(`{"jsonrpc":"2.0","id":0,"result":`), result...), '}')
+	m, err := strictjson.Decode(b, strictjson.Limits{Upstream: true, Depth: 512, Members: 10_000_000})
+	return m, err == nil && m.IsObject(m.Result)
+}
+
+// Listen implements edge.Teller.
+func (s *Server) Listen(ctx context.Context, r *edge.Request, want edge.Interest, tell func(json.RawMessage)) (edge.Interest, error) {
+	if t, ok := s.cfg.Server.(edge.Teller); ok {
+		return t.Listen(ctx, r, want, tell)
+	}
+	return edge.Interest{Tools: want.Tools}, nil
+}
+
+// Notified implements edge.Notified.
+func (s *Server) Notified(ctx context.Context, r *edge.Request) {
+	if n, ok := s.cfg.Server.(edge.Notified); ok {
+		n.Notified(ctx, r)
+	}
+}
+
+// Left implements edge.Leaver.
+func (s *Server) Left(ctx context.Context, session string) {
+	if l, ok := s.cfg.Server.(edge.Leaver); ok {
+		l.Left(ctx, session)
+	}
+}
