@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/bridge"
@@ -67,8 +66,7 @@ func combinedTools(ctx context.Context, s *combined.Server, r *edge.Request) ([]
 	}
 	list := make([]search.Tool, len(defined))
 	for i, d := range defined {
-		source, _, _ := strings.Cut(d.Name, "__")
-		list[i] = search.Tool{Name: d.Name, Wire: d.Wire, Source: source}
+		list[i] = search.Tool{Name: d.Name, Wire: d.Wire, Source: d.Source}
 	}
 	return list, nil
 }
