@@ -438,3 +438,43 @@ func TestAPartMayComeAndGoWhileServing(t *testing.T) { // L4, A5, C1: other name
 		t.Errorf("a tool whose name did not change: %d %s", status, body)
 	}
 }
+
+func TestAllPartsOfACombinedServerAreSearched(t *testing.T) { // §14 over §10.1: F1, F2
+	f := startFixture(t)
+	s := &served{dir: t.TempDir(), stderr: &lockedBuffer{}, exited: make(chan error, 1)}
+	s.write(t, "rest.yaml", bridgeDocument)
+	config := fmt.Sprintf(threeParts, restFixture(t), f.legacy, f.modern)
+	s.write(t, "drawbridge.yaml", strings.Replace(config, "    title: Everything\n", "    title: Everything\n    tool_search: on\n", 1))
+	s.start(t)
+	t.Cleanup(func() { s.stop(t) })
+	token := s.token(t, "all", "bob")
+	call := func(tool, arguments string) (int, string) {
+		t.Helper()
+		status, _, body := s.post(t, "all", token, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"`+tool+`","arguments":`+arguments+`,`+combinedMeta+`}}`)
+		return status, body
+	}
+	_, _, list := s.post(t, "all", token, `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{`+combinedMeta+`}}`)
+	if !strings.Contains(list, "find_tools") || strings.Contains(list, "test_simple_text") {
+		t.Errorf("list %s", list)
+	}
+	for source, name := range map[string]string{"rest": "rest__test_simple_text", "legacy": "legacy__test_simple_text", "new": "new__test_simple_text"} {
+		if _, got := call("find_tools", `{"query":"simple text","source":"`+source+`"}`); !strings.Contains(got, name) {
+			t.Errorf("find in %s: %s", source, got)
+		}
+		if _, got := call("call_tool", `{"name":"`+name+`"}`); !strings.Contains(got, simpleText) {
+			t.Errorf("call_tool %s: %s", name, got)
+		}
+		if _, got := call(name, `{}`); !strings.Contains(got, simpleText) {
+			t.Errorf("%s by its own name: %s", name, got)
+		}
+	}
+	if _, got := call("find_tools", `{"query":"image content","limit":25}`); strings.Contains(got, "legacy__test_image_content") || !strings.Contains(got, "new__test_image_content") {
+		t.Errorf("bob finds %s", got)
+	}
+	if _, got := call("call_tool", `{"name":"legacy__test_image_content"}`); !strings.Contains(got, "unknown tool: legacy__test_image_content") {
+		t.Errorf("bob calls %s", got)
+	}
+	if status, got := call("call_tool", `{"name":"new__test_image_content"}`); !strings.Contains(got, "not today") {
+		t.Errorf("a policy of the tool: %d %s", status, got)
+	}
+}
