@@ -259,7 +259,7 @@ func TestAHeldToolIsNeitherListedNorCalled(t *testing.T) { // Q3, Q7: the seam o
 	if !strings.Contains(got, "released") || !strings.Contains(got, "isError") || a.times("tools/call") != 0 {
 		t.Errorf("%s", got)
 	}
-	if len(hold.seen) != 2 || hold.seen[0].Name != "a__x" {
+	if len(hold.seen) != 2 || hold.seen[0].Name != "a__x" || hold.source != "a" {
 		t.Errorf("seen %v", hold.seen)
 	}
 	if got := names(t, must(t, s, false, "tools/list", "{}")); got != "a__y rest__get" {
@@ -278,13 +278,14 @@ func TestAHeldToolIsNeitherListedNorCalled(t *testing.T) { // Q3, Q7: the seam o
 }
 
 type holder struct {
-	held map[string]bool
-	seen []combined.Definition
-	err  error
+	held   map[string]bool
+	seen   []combined.Definition
+	source string
+	err    error
 }
 
-func (h *holder) Seen(_ context.Context, tools []combined.Definition) error {
-	h.seen = tools
+func (h *holder) Seen(_ context.Context, source string, tools []combined.Definition) error {
+	h.source, h.seen = source, tools
 	return h.err
 }
 func (h *holder) Version() string { return fmt.Sprint(len(h.held)) }

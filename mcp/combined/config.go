@@ -68,8 +68,9 @@ type Config struct {
 
 // Hold keeps changed tools of upstreams back until somebody has looked at them (mcp.md §15).
 type Hold interface {
-	// Seen is told every definition of a source's list, by public name, whenever it differs from the one before.
-	Seen(ctx context.Context, tools []Definition) error
+	// Seen is told the whole list of one source, by its prefix and public names, before any of it is listed or called, and
+	// again whenever it differs from the one before. What other sources list it says nothing about.
+	Seen(ctx context.Context, source string, tools []Definition) error
 	// Version changes whenever Held may say something else.
 	Version() string
 	// Held reports whether a tool may not be listed or called; text is what a call is told.

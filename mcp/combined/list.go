@@ -177,7 +177,7 @@ func (src *source) seen(ctx context.Context, method string, l *list) error {
 	for i, one := range l.items {
 		tools[i] = Definition{Name: one.public, Source: src.As, Wire: one.wire}
 	}
-	if err := src.s.cfg.Hold.Seen(ctx, tools); err != nil {
+	if err := src.s.cfg.Hold.Seen(ctx, src.As, tools); err != nil {
 		return fmt.Errorf("look at the tools: %w", err)
 	}
 	return nil
