@@ -86,6 +86,7 @@ func (b *builder) buildCombined(cfg *Config, sc ServerConfig, apis map[string]*a
 	}
 	var err error
 	made.Server, err = combined.New(combined.Config{
+		Hold: b.holdOf(&sc),
 		Name: sc.Name, Title: sc.Title, Version: sc.Version, Description: sc.Description, Instructions: sc.Instructions,
 		Sources: sources, Tools: tools, Access: accessTo(sc.Access.Roles), Match: entitled, Challenge: b.stepUp,
 		ListTTL: sc.ListTTL, Page: sc.Page, Keep: cfg.Limits.SessionIdle, Keyring: b.ring, Previous: before, Log: b.log,
@@ -94,6 +95,16 @@ func (b *builder) buildCombined(cfg *Config, sc ServerConfig, apis map[string]*a
 		return nil, err
 	}
 	return b.searching(&sc, made), nil
+}
+
+// holdOf returns what holds changed tools of upstreams back; nil where there are none.
+func (b *builder) holdOf(sc *ServerConfig) combined.Hold {
+	for i := range sc.From {
+		if sc.From[i].Upstream != "" {
+			return hold{b.upstreams.books.of(sc.Name, sc.UpstreamTools)}
+		}
+	}
+	return nil
 }
 
 // buildAPISource makes a bridge for one part. Its tools bear their public names from the start, so that policies, caches

@@ -10,8 +10,8 @@ func (b *builder) buildUpstreamSource(cfg *Config, sc *ServerConfig, from *FromC
 		return combined.Source{}, err
 	}
 	part := ServerConfig{Name: sc.Name, ServerConfig: sc.ServerConfig}
-	part.Instructions, part.Page = "", 0 // pages are the combined server's
-	server, err := b.cross(&part, from, leg, nil)
+	part.Instructions, part.Page = "", 0               // pages are the combined server's
+	server, err := b.cross(&part, from, leg, nil, nil) // what is held is decided by public names
 	if err != nil {
 		return combined.Source{}, err
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/drawbridge-mcp/drawbridge/llm"
 	"github.com/drawbridge-mcp/drawbridge/mcp"
+	"github.com/drawbridge-mcp/drawbridge/mcp/pins"
 	"github.com/drawbridge-mcp/drawbridge/mcp/search"
 	"github.com/drawbridge-mcp/drawbridge/openapi"
 	"github.com/drawbridge-mcp/drawbridge/proxy/policy"
@@ -78,7 +79,7 @@ type ServerConfig struct {
 	// When tool_search: auto switches.
 	SearchAbove search.Above `yaml:"search_above"`
 	// What happens to changed tools of an upstream.
-	UpstreamTools map[string]any `yaml:"upstream_tools" available:"false"`
+	UpstreamTools pins.Rule `yaml:"upstream_tools"`
 	// Policies for calls of this server.
 	Policies []policy.Entry `yaml:"policies"`
 

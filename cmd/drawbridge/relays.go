@@ -1,9 +1,12 @@
 package main
 
 import (
+	"log/slog"
+
 	"github.com/drawbridge-mcp/drawbridge/mcp/bridge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/crossing"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/pins"
 	"github.com/drawbridge-mcp/drawbridge/mcp/relay"
 	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
@@ -34,10 +37,17 @@ func upstreamOf(sc *ServerConfig) *FromConfig {
 type upstreams struct {
 	legs     *upstream.Memory
 	crossing *crossing.Memory
+	books    *books
 }
 
-func newUpstreams() *upstreams {
-	return &upstreams{legs: upstream.NewMemory(), crossing: crossing.NewMemory()}
+// newUpstreams keeps pins in store; changed is told when a tool is held or free again.
+func newUpstreams(store pins.Store, log *slog.Logger, changed func()) *upstreams {
+	return &upstreams{legs: upstream.NewMemory(), crossing: crossing.NewMemory(), books: &books{
+		byServer: map[string]*pins.Book{},
+		new: func(server string) *pins.Book {
+			return &pins.Book{Server: server, Store: store, Log: log, Changed: changed}
+		},
+	}}
 }
 
 // close ends what is open there. For a graceful stop, behind the calls.
@@ -64,11 +74,15 @@ func (b *builder) leg(cfg *Config, sc *ServerConfig, from *FromConfig, s *snapsh
 }
 
 // cross makes the server that understands the upstream's messages, for clients of the other era and for combined servers.
-func (b *builder) cross(sc *ServerConfig, from *FromConfig, leg *upstream.Leg, tools map[string]crossing.Tool) (*crossing.Server, error) {
-	return crossing.New(crossing.Config{
+func (b *builder) cross(sc *ServerConfig, from *FromConfig, leg *upstream.Leg, tools map[string]crossing.Tool, book *pins.Book) (*crossing.Server, error) {
+	cfg := crossing.Config{
 		Name: sc.Name, Instructions: sc.Instructions, Upstream: from.Upstream, Leg: leg, Tools: tools, Access: accessTo(sc.Access.Roles), Match: entitled, Challenge: b.stepUp,
 		Page: sc.Page, ListTTL: sc.ListTTL, Keyring: b.ring, Memory: b.upstreams.crossing, Park: from.Park, Log: b.log,
-	})
+	}
+	if book != nil {
+		cfg.Pins = book
+	}
+	return crossing.New(cfg)
 }
 
 // buildRelay makes an MCP server of an upstream: bytes for clients of its era, messages for the others.
@@ -82,12 +96,13 @@ func (b *builder) buildRelay(cfg *Config, sc ServerConfig, from *FromConfig, s *
 	if err != nil {
 		return nil, err
 	}
-	other, err := b.cross(&sc, from, leg, crossed)
+	book := b.upstreams.books.of(sc.Name, sc.UpstreamTools)
+	other, err := b.cross(&sc, from, leg, crossed, book)
 	if err != nil {
 		return nil, err
 	}
 	server, err := relay.New(relay.Config{
-		Name: sc.Name, Instructions: sc.Instructions, Upstream: from.Upstream, Leg: leg, Crossing: other, Tools: tools,
+		Name: sc.Name, Instructions: sc.Instructions, Upstream: from.Upstream, Leg: leg, Crossing: other, Pins: book, Tools: tools,
 		Access: accessTo(sc.Access.Roles), Match: entitled, Challenge: b.stepUp, Timeout: backendTimeout(cfg, from.Upstream),
 		Policies: func(tool string) *proxy.Policies { return s.policies.tool(sc.Name, tool, "") },
 		Limits:   relay.Limits{Body: cfg.Limits.UpstreamBody, Depth: cfg.Limits.JSONDepth},

@@ -9,6 +9,7 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
+	"github.com/drawbridge-mcp/drawbridge/mcp/pins"
 	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 	"github.com/drawbridge-mcp/drawbridge/proxy/secret"
@@ -42,6 +43,7 @@ type Config struct {
 	// nil: without resource_metadata.
 	Challenge func(c *identity.Caller, server, scope string) string
 
+	Pins    Pins          // holds changed tools back (§15); nil: nothing is held
 	Page    int           // entries in one page of a list; 0: all
 	ListTTL time.Duration // ttlMs of lists
 	Keyring *secret.Keyring
@@ -49,6 +51,14 @@ type Config struct {
 	Park    time.Duration // how long a call may wait for a person's answer; 0: 120s
 	Log     *slog.Logger  // nil: discarded
 	Now     func() time.Time
+}
+
+// Pins hold tools that changed; *pins.Book.
+type Pins interface {
+	See(ctx context.Context, prefix string, tools []pins.Definition, whole bool) error
+	Held(tool string) (text string, held bool)
+	Known(tool string) bool
+	Version() string
 }
 
 // Tool is a condition of one tool.

@@ -31,7 +31,11 @@ func listed(method string) string {
 // list answers with what the upstream lists, without what the caller may not see, page by page. Entries are the upstream's
 // bytes in its order (T1).
 func (s *Server) list(ctx context.Context, r *edge.Request) (json.RawMessage, error) {
-	all, err := s.cfg.Leg.List(ctx, behalf(r), r.Message.Method)
+	read := func() (*upstream.List, error) { return s.cfg.Leg.List(ctx, behalf(r), r.Message.Method) }
+	if r.Message.Method == "tools/list" {
+		read = func() (*upstream.List, error) { return s.tools(ctx, r) }
+	}
+	all, err := read()
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +90,9 @@ func (s *Server) visible(r *edge.Request, items []json.RawMessage) []json.RawMes
 		if !ok || !s.mayUse(r.Caller, name) {
 			continue
 		}
+		if _, held := s.held(name); held {
+			continue
+		}
 		if err := paramheader.Fault(m.Bytes(m.Member(at, "inputSchema"))); err != nil && r.Modern {
 			s.log.Warn("a tool of an upstream cannot be offered to modern clients", "server", s.cfg.Name, "tool", clip(name), "err", err.Error())
 			continue
@@ -136,7 +143,7 @@ type Definition struct {
 
 // Tools lists the tools the caller sees, in the order of tools/list and without pages.
 func (s *Server) Tools(ctx context.Context, r *edge.Request) ([]Definition, error) {
-	all, err := s.cfg.Leg.List(ctx, behalf(r), "tools/list")
+	all, err := s.tools(ctx, r)
 	if err != nil {
 		return nil, err
 	}

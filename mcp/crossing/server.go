@@ -72,6 +72,9 @@ func (s *Server) View(c *identity.Caller) string {
 			view.WriteString("\x00" + name)
 		}
 	}
+	if s.cfg.Pins != nil {
+		view.WriteString("\x00\x00" + s.cfg.Pins.Version())
+	}
 	return view.String()
 }
 
@@ -117,6 +120,9 @@ func (s *Server) callTool(ctx context.Context, r *edge.Request) (json.RawMessage
 	identity.RequestFrom(ctx).Note(slog.String("tool", name))
 	if scope := s.cfg.Tools[name].Scope; scope != "" && !r.Caller.HasScope(scope) {
 		return nil, s.insufficientScope(r.Caller, scope)
+	}
+	if answer, err := s.approved(ctx, r, name); answer != nil || err != nil {
+		return answer, err
 	}
 	if r.Modern && r.HTTP != nil { // H8: a legacy upstream does not check, and a modern one sees headers of ours
 		if err := paramheader.Check(s.cfg.Leg.Declared(ctx, behalf(r), name), m.Bytes(m.Arguments), r.HTTP.Header); err != nil {

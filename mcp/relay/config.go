@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/pins"
 	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
@@ -21,6 +22,15 @@ type Leg interface {
 	Speaks(ctx context.Context, on *upstream.Behalf) (upstream.Verdict, error)
 	ForgetEra()
 	OnlyModern()
+	List(ctx context.Context, on *upstream.Behalf, method string) (*upstream.List, error)
+}
+
+// Pins hold tools that changed (§15); *pins.Book.
+type Pins interface {
+	See(ctx context.Context, prefix string, tools []pins.Definition, whole bool) error
+	Held(tool string) (text string, held bool)
+	Known(tool string) bool
+	Version() string
 }
 
 // Config is everything a relay needs to know of its server.
@@ -31,6 +41,7 @@ type Config struct {
 	Leg          Leg    // required
 	// Crossing serves clients whose era the upstream does not speak (§11). nil: they are refused.
 	Crossing edge.Server
+	Pins     Pins // nil: nothing is held
 
 	// Access reports whether a caller may use the server; when not, need names what is missing, for people. nil: everybody.
 	Access func(c *identity.Caller) (ok bool, need string)

@@ -21,13 +21,16 @@ func (x *exchange) cut(m *strictjson.Message) ([]splice.Piece, error) {
 		return nil, nil // an error of the upstream
 	}
 	tools := m.Elements(list)
+	if err := x.see(m, tools); err != nil {
+		return nil, err
+	}
 	var kept []strictjson.Span
 	for _, t := range tools {
 		name, ok := m.Text(m.Member(t, "name"))
 		if !ok {
 			return nil, notMCP("a tool without a name")
 		}
-		if x.s.mayUse(x.r.Caller, name) {
+		if x.shown(name) {
 			kept = append(kept, t)
 		}
 	}

@@ -147,3 +147,6 @@ func (v speaks) Speaks(context.Context, *upstream.Behalf) (upstream.Verdict, err
 }
 func (speaks) ForgetEra()  {}
 func (speaks) OnlyModern() {}
+func (speaks) List(context.Context, *upstream.Behalf, string) (*upstream.List, error) {
+	return &upstream.List{}, nil
+}

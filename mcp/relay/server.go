@@ -71,6 +71,9 @@ func (s *Server) View(c *identity.Caller) string {
 			view.WriteString("\x00" + name)
 		}
 	}
+	if s.cfg.Pins != nil {
+		view.WriteString("\x00\x00" + s.cfg.Pins.Version())
+	}
 	return view.String()
 }
 
@@ -89,13 +92,16 @@ func (s *Server) Pass(ctx context.Context, r *edge.Request) (*edge.Passed, error
 		if err := x.mayCall(ctx); err != nil {
 			return nil, err
 		}
+		if p, err := x.approved(ctx); p != nil || err != nil {
+			return p, err
+		}
 		return x.forward(ctx)
 	case "initialize":
 		return x.initialize(ctx)
 	case "server/discover":
 		return x.edit(ctx, x.instruct, s.cfg.Instructions != "")
 	case "tools/list":
-		return x.edit(ctx, x.cut, len(s.rules) > 0)
+		return x.edit(ctx, x.cut, len(s.rules) > 0 || s.cfg.Pins != nil)
 	default:
 		return x.forward(ctx)
 	}

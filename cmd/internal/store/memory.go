@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp/pins"
 	"github.com/drawbridge-mcp/drawbridge/oauth"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 )
@@ -36,10 +37,12 @@ type memory struct {
 	sessions     map[string]oauth.Session
 	rows         []proxy.Record
 	seen         map[string]bool // ids of rows
+	pins         map[pinKey]pins.Pin
 }
 
 func newMemory() *memory {
 	return &memory{
+		pins:    map[pinKey]pins.Pin{},
 		clients: map[string]oauth.Client{}, fingerprints: map[string]string{},
 		transactions: map[string]oauth.Transaction{}, states: map[string]string{}, open: map[string]bool{},
 		codes: map[string]oauth.Code{}, grants: map[string]oauth.Grant{}, subjects: map[string]map[string]bool{},

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp/pins"
 	"github.com/drawbridge-mcp/drawbridge/oauth"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 	"github.com/drawbridge-mcp/drawbridge/proxy/secret"
@@ -53,6 +54,7 @@ type Store struct {
 // backend is what every kind of database has to offer.
 type backend interface {
 	oauth.Store
+	pins.Store
 	// Ping reports whether the database answers.
 	Ping(ctx context.Context) error
 	// writeUsage adds rows; one whose id is there already is left as it is. All or nothing.

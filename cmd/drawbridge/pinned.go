@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"sync"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/combined"
+	"github.com/drawbridge-mcp/drawbridge/mcp/pins"
+)
+
+// books are the pins of all servers with upstreams, across reloads (mcp.md §15).
+type books struct {
+	new func(server string) *pins.Book
+
+	mu       sync.Mutex
+	byServer map[string]*pins.Book
+}
+
+// of returns a server's book under the rule of the current configuration.
+func (b *books) of(server string, rule pins.Rule) *pins.Book {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	book := b.byServer[server]
+	if book == nil {
+		book = b.new(server)
+		b.byServer[server] = book
+	}
+	book.Set(rule)
+	return book
+}
+
+// find returns a server's book, or nil for one that has no upstream.
+func (b *books) find(server string) *pins.Book {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.byServer[server]
+}
+
+// hold is a book as combined servers ask it: every source has names of its own.
+type hold struct{ *pins.Book }
+
+// Seen implements combined.Hold.
+func (h hold) Seen(ctx context.Context, source string, tools []combined.Definition) error {
+	list := make([]pins.Definition, len(tools))
+	for i, t := range tools {
+		list[i] = pins.Definition{Name: t.Name, Wire: t.Wire}
+	}
+	return h.See(ctx, source+"__", list, true)
+}

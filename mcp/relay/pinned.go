@@ -1,0 +1,81 @@
+package relay
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
+	"github.com/drawbridge-mcp/drawbridge/mcp/pins"
+	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
+)
+
+// see compares the tools of a page with what was approved. Only a list of one page is known to be whole.
+func (x *exchange) see(m *strictjson.Message, tools []strictjson.Span) error {
+	if x.s.cfg.Pins == nil {
+		return nil
+	}
+	seen := make([]pins.Definition, 0, len(tools))
+	for _, t := range tools {
+		if name, ok := m.Text(m.Member(t, "name")); ok {
+			seen = append(seen, pins.Definition{Name: name, Wire: m.Bytes(t)})
+		}
+	}
+	whole := !x.r.Message.Cursor.Present() && !m.Member(m.Result, "nextCursor").Present()
+	if err := x.s.cfg.Pins.See(x.r.HTTP.Context(), "", seen, whole); err != nil {
+		return fmt.Errorf("compare tools with what was approved: %w", err)
+	}
+	return nil
+}
+
+// shown reports whether a tool is listed.
+func (x *exchange) shown(name string) bool {
+	if x.s.cfg.Pins != nil {
+		if _, held := x.s.cfg.Pins.Held(name); held {
+			return false
+		}
+	}
+	return x.s.mayUse(x.r.Caller, name)
+}
+
+// approved decides whether a call of a tool may go up (Q3, Q7); the result is what the client gets instead, nil: it may.
+func (x *exchange) approved(ctx context.Context) (*edge.Passed, error) {
+	p := x.s.cfg.Pins
+	if p == nil {
+		return nil, nil
+	}
+	if !p.Known(x.tool) {
+		if err := x.lookAtList(ctx); err != nil {
+			if text, ok := upstream.Failed(err); ok {
+				return x.failed(0, text, err)
+			}
+			return nil, err
+		}
+		if !p.Known(x.tool) {
+			return nil, edge.InvalidParams("unknown tool: %s", clip(x.tool))
+		}
+	}
+	if text, held := p.Held(x.tool); held {
+		return x.failed(0, text, nil)
+	}
+	return nil, nil
+}
+
+// lookAtList reads the whole list once, whoever asked for a tool that was not seen yet.
+func (x *exchange) lookAtList(ctx context.Context) error {
+	list, err := x.s.cfg.Leg.List(ctx, &upstream.Behalf{Caller: x.r.Caller, HTTP: x.r.HTTP, Arrived: x.r.Arrived}, "tools/list")
+	if err != nil {
+		return err
+	}
+	seen := make([]pins.Definition, 0, len(list.Items))
+	for _, item := range list.Items {
+		var d struct {
+			Name string `json:"name"`
+		}
+		if json.Unmarshal(item, &d) == nil {
+			seen = append(seen, pins.Definition{Name: d.Name, Wire: item})
+		}
+	}
+	return x.s.cfg.Pins.See(ctx, "", seen, true)
+}
