@@ -59,13 +59,17 @@ func (p *program) tokenCommand() *cobra.Command {
 	r := &remote{p: p}
 	c := &cobra.Command{
 		Use:   "token SERVER",
-		Short: "Sign in and print an access token for a server",
+		Short: "Sign in and print an access token for a server, or for the admin API (admin)",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := r.locate(); err != nil {
 				return err
 			}
-			token, err := r.signIn(cmd.Context(), args[0], "mcp:"+args[0])
+			scope := "mcp:" + args[0]
+			if args[0] == "admin" { // no server can have this name: it is the admin API
+				scope = "admin"
+			}
+			token, err := r.signIn(cmd.Context(), args[0], scope)
 			if err != nil {
 				return &exitError{exitFailed, err}
 			}
@@ -227,6 +231,9 @@ func (r *remote) explain(server string, err error) error {
 
 func (r *remote) signIn(ctx context.Context, server, scope string) (string, error) {
 	s := &signIn{base: r.url, person: r.person, client: r.http(), tell: r.p.err, open: openBrowser}
+	if server == "admin" {
+		return s.token(ctx, adminResource(r.url), scope)
+	}
 	return s.token(ctx, resourceOf(r.url, server), scope)
 }
 

@@ -111,6 +111,7 @@ func (g *gateway) route(s *snapshot) error {
 	g.edge.Mount(root)
 	g.llm.Mount(e.Group("/llm"))
 	g.console(s, flow).Mount(root)
+	(&adminTools{g, s}).mount(e.Group("/admin/api"))
 	if s.cfg.AdminListen == "" {
 		g.mountHealth(root, g.metrics.Serve)
 	}
@@ -227,6 +228,8 @@ func (g *gateway) console(s *snapshot, flow *authflow.Handler) *console.Handler 
 		CheckForm:    sessions.CheckForm,
 		Applications: g.applications,
 		Disconnect:   g.disconnect,
+		Held:         func(ctx context.Context) ([]console.HeldTool, error) { return g.heldTools(ctx, s) },
+		Release:      g.releaseTool,
 		Servers:      func() []console.Server { return consoleServers(s) },
 		Status:       func(ctx context.Context) console.Status { return g.consoleStatus(ctx, s) },
 	}

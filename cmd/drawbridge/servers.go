@@ -165,6 +165,14 @@ func resourcesOf(cfg *Config, s *snapshot) []oauth.Resource {
 		}
 		list = append(list, serverResource(cfg, sc, server, s.documents))
 	}
+	list = append(list, oauth.Resource{
+		URI: adminResource(cfg.PublicURL), Name: "admin", Title: "Administration of this gateway", Scope: "admin",
+		Tools: func(*identity.Caller) []oauth.ToolInfo { return nil },
+		Usable: func(c *identity.Caller) (bool, string) {
+			return entitled(c, cfg.Admins), "you are not an administrator of this gateway"
+		},
+		Allowed: func(c *identity.Caller, _ string) bool { return entitled(c, cfg.Admins) },
+	})
 	return append(list, oauth.Resource{
 		URI: cfg.PublicURL + "/llm", Name: "llm", Title: "Language models", Scope: "llm",
 		Tools:   func(*identity.Caller) []oauth.ToolInfo { return nil },

@@ -1,11 +1,14 @@
 package main
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
+	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -40,6 +43,12 @@ func (p *program) toolsCommand() *cobra.Command {
 			if format != "text" && format != "json" {
 				return usage("--format must be text or json, not %q", format)
 			}
+			if err := r.locate(); err != nil {
+				return err
+			}
+			if r.forAdministrators() {
+				return r.printAll(cmd.Context(), args[0], format)
+			}
 			var tools []client.Tool
 			err := r.with(cmd.Context(), args[0], func(c *client.Client) (err error) {
 				tools, err = c.ListTools(cmd.Context())
@@ -70,46 +79,13 @@ func (p *program) printTools(server string, tools []client.Tool, format string) 
 	}
 	report := toolReport{Server: server, Tools: []toolLine{}}
 	for _, t := range tools {
-		hash, err := toolHash(t)
+		line, err := lineOf(t.Wire, "", false)
 		if err != nil {
 			return failed("%s: %w", t.Name, err)
 		}
-		report.Tools = append(report.Tools, toolLine{
-			Name: t.Name, Title: orNull(t.Title), Description: orNull(t.Description), InputSchema: rawOrNull(t.InputSchema),
-			OutputSchema: rawOrNull(t.OutputSchema), Annotations: rawOrNull(t.Annotations), Hash: &hash,
-		})
+		report.Tools = append(report.Tools, line)
 	}
 	return printJSON(p.out, report)
-}
-
-// toolHash is SHA-256 over the canonical JSON of what a tool says of itself (mcp.md Q1). encoding/json sorts members and
-// the numbers of schemas are small, so its compact form is that of RFC 8785 here.
-func toolHash(t client.Tool) (string, error) {
-	all := map[string]any{"name": t.Name}
-	if t.Title != "" {
-		all["title"] = t.Title
-	}
-	if t.Description != "" {
-		all["description"] = t.Description
-	}
-	for name, raw := range map[string]json.RawMessage{"inputSchema": t.InputSchema, "outputSchema": t.OutputSchema, "annotations": t.Annotations} {
-		if len(raw) == 0 {
-			continue
-		}
-		var v any
-		if err := json.Unmarshal(raw, &v); err != nil {
-			return "", err
-		}
-		all[name] = v
-	}
-	var text bytes.Buffer
-	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(all); err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(bytes.TrimRight(text.Bytes(), "\n"))
-	return hex.EncodeToString(sum[:]), nil
 }
 
 func orNull(s string) *string {
@@ -124,4 +100,68 @@ func rawOrNull(raw json.RawMessage) json.RawMessage {
 		return json.RawMessage("null")
 	}
 	return raw
+}
+
+// forAdministrators reports whether the token that was given is for the admin API. The gateway checks it; here it only
+// decides whom to ask.
+func (r *remote) forAdministrators() bool {
+	parts := strings.Split(r.token, ".")
+	if len(parts) != 3 {
+		return false
+	}
+	text, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return false
+	}
+	var claims struct {
+		Audience any `json:"aud"`
+	}
+	if json.Unmarshal(text, &claims) != nil {
+		return false
+	}
+	one, _ := claims.Audience.(string)
+	if list, ok := claims.Audience.([]any); ok && len(list) == 1 {
+		one, _ = list[0].(string)
+	}
+	return strings.HasSuffix(one, "/admin/api")
+}
+
+// printAll prints every tool of a server, held ones too, as an administrator sees them.
+func (r *remote) printAll(ctx context.Context, server, format string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, adminResource(r.url)+"/servers/"+url.PathEscape(server)+"/tools", nil)
+	if err != nil {
+		return usage("--url: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+r.token)
+	resp, err := r.http().Do(req)
+	if err != nil {
+		return failed("reach the gateway: %w", err)
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Items  []toolLine `json:"items"`
+		Title  string     `json:"title"`
+		Detail string     `json:"error_description"`
+	}
+	err = json.NewDecoder(io.LimitReader(resp.Body, 64<<20)).Decode(&answer)
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		return failed("%s: the gateway answered %s %s", server, resp.Status, printable(answer.Title+answer.Detail))
+	case err != nil:
+		return failed("%s: read the answer: %w", server, err)
+	case format == "json":
+		return printJSON(r.p.out, toolReport{Server: server, Tools: answer.Items})
+	}
+	w := tabwriter.NewWriter(r.p.out, 0, 4, 2, ' ', 0)
+	for _, t := range answer.Items {
+		state, text := "", ""
+		if t.Held {
+			state = "held"
+		}
+		if t.Description != nil {
+			text = firstLine(*t.Description)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", t.Name, state, printable(text))
+	}
+	return w.Flush()
 }

@@ -188,3 +188,12 @@ func (s *Server) Definitions(c *identity.Caller) []Definition {
 	}
 	return list
 }
+
+// AllDefinitions lists every tool of the server, whoever may use it: for administrators.
+func (s *Server) AllDefinitions() []Definition {
+	list := make([]Definition, len(s.tools))
+	for i, t := range s.tools {
+		list[i] = Definition{Name: t.Name, Wire: t.wire, Tags: t.Tags, API: t.API, Path: t.Path}
+	}
+	return list
+}

@@ -27,6 +27,7 @@ type Tool struct {
 	InputSchema  json.RawMessage `json:"inputSchema"`
 	OutputSchema json.RawMessage `json:"outputSchema"`
 	Annotations  json.RawMessage `json:"annotations"`
+	Wire         json.RawMessage `json:"-"` // the definition as it came
 }
 
 // Result is the result of a call. Raw is all of it.
@@ -156,13 +157,19 @@ func (c *Client) ListTools(ctx context.Context) ([]Tool, error) {
 			return nil, fmt.Errorf("list tools: %w", err)
 		}
 		var page struct {
-			Tools      []Tool `json:"tools"`
-			NextCursor string `json:"nextCursor"`
+			Tools      []json.RawMessage `json:"tools"`
+			NextCursor string            `json:"nextCursor"`
 		}
 		if err := json.Unmarshal(result, &page); err != nil {
 			return nil, fmt.Errorf("read the list of tools: %w", err)
 		}
-		tools = append(tools, page.Tools...)
+		for _, wire := range page.Tools {
+			t := Tool{Wire: wire}
+			if err := json.Unmarshal(wire, &t); err != nil {
+				return nil, fmt.Errorf("read the list of tools: %w", err)
+			}
+			tools = append(tools, t)
+		}
 		if page.NextCursor == "" || page.NextCursor == cursor {
 			return tools, nil
 		}

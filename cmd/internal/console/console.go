@@ -94,6 +94,18 @@ type Handler struct {
 	Applications func(ctx context.Context, subject string) ([]Application, error)
 	// Disconnect ends one of a person's own grants and everything issued under it; ErrNotYours for anybody else's.
 	Disconnect func(ctx context.Context, subject, grant string) error
+	// Held lists tools of upstreams that changed and are held back; nil: there are none.
+	Held func(ctx context.Context) ([]HeldTool, error)
+	// Release shows a held tool again, if it is still what hash names.
+	Release func(ctx context.Context, server, tool, hash string, by *identity.Caller) error
+}
+
+// HeldTool is a tool of an upstream that is not what was approved (mcp.md §15). The texts are for people: hidden characters
+// are written out.
+type HeldTool struct {
+	Server, Name, Hash string
+	Approved, Now      string // Approved is "" for a tool that is new
+	Since              time.Time
 }
 
 // Application is one application that a person has allowed to use something.
@@ -111,6 +123,7 @@ func (h *Handler) Mount(g *echo.Group) {
 		g.Match([]string{http.MethodGet, http.MethodHead}, path, page) // HEAD as web servers answer it, for probes
 	}
 	g.POST("/applications/disconnect", h.disconnect)
+	g.POST("/admin/tools/release", h.release)
 	g.GET(stylePath, h.style)
 	g.GET("/connect/:file", h.connect)
 }
@@ -141,6 +154,7 @@ type view struct {
 	Status                         Status
 	Here                           string
 	Applications                   []Application
+	Held                           []HeldTool
 }
 
 type card struct {
@@ -226,7 +240,34 @@ func (h *Handler) admin(c echo.Context) error {
 		v.Servers = append(v.Servers, card{Server: s, Usable: true, Tools: s.Tools(v.Caller)})
 	}
 	v.Status = h.Status(c.Request().Context())
+	if h.Held != nil {
+		held, err := h.Held(c.Request().Context())
+		if err != nil {
+			return fmt.Errorf("list held tools: %w", err)
+		}
+		v.Held = held
+	}
 	return h.render(c, adminPage, http.StatusOK, v)
+}
+
+// release shows a held tool again at the press of a button on the console.
+func (h *Handler) release(c echo.Context) error {
+	r := c.Request()
+	caller := h.Caller(r)
+	if caller == nil {
+		return c.Redirect(http.StatusSeeOther, "/sign-in?return="+url.QueryEscape("/admin"))
+	}
+	if err := h.CheckForm(c.Response(), r); err != nil {
+		return echo.NewHTTPError(http.StatusForbidden, "this form was not sent from the console; open the console and press the button again")
+	}
+	if !h.Admin(caller) || h.Release == nil {
+		return echo.NewHTTPError(http.StatusForbidden, "only administrators release tools")
+	}
+	err := h.Release(r.Context(), r.PostFormValue("server"), r.PostFormValue("tool"), r.PostFormValue("hash"), caller)
+	if err != nil {
+		return echo.NewHTTPError(http.StatusConflict, "the tool is not what it was when this page was made; open the console and look at it again").SetInternal(err)
+	}
+	return c.Redirect(http.StatusSeeOther, "/admin#held")
 }
 
 // connect answers /connect/{server}.json for servers the caller may see.

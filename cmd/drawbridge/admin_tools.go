@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/drawbridge-mcp/drawbridge/cmd/internal/console"
+	"github.com/drawbridge-mcp/drawbridge/mcp/bridge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/pins"
+	"github.com/drawbridge-mcp/drawbridge/oauth/resource"
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
+)
+
+// adminTools serves what administrators see and decide of a server's tools (mcp.md Q4, operations.md §8): every tool, with
+// the hash of what it is now, and the release of one that is held.
+type adminTools struct {
+	g *gateway
+	s *snapshot
+}
+
+func (a *adminTools) mount(g *echo.Group) {
+	g.GET("/servers/:server/tools", a.list)
+	g.POST("/servers/:server/tools/:tool/release", a.release)
+}
+
+const maxAdminBody = 1 << 20
+
+// problem writes an error as RFC 9457 has it.
+func problem(c echo.Context, status int, slug, title, detail string) error {
+	b, err := json.Marshal(struct {
+		Type     string `json:"type"`
+		Title    string `json:"title"`
+		Status   int    `json:"status"`
+		Detail   string `json:"detail,omitempty"`
+		Instance string `json:"instance"`
+	}{"urn:drawbridge:problem:" + slug, title, status, detail, "/requests/" + identity.RequestID(c.Request().Context())})
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.Blob(status, "application/problem+json", b)
+}
+
+// administrator lets in who has a token for exactly this API and is one of `admins` (H1, H2); nil: it was answered.
+func (a *adminTools) administrator(c echo.Context) *identity.Caller {
+	caller, ok := a.g.authenticator.Require(c.Response(), c.Request(), adminResource(a.s.cfg.PublicURL), resource.Options{LeaveRoles: true})
+	if !ok {
+		return nil
+	}
+	note(c.Request(), caller)
+	if !entitled(caller, a.s.cfg.Admins) {
+		_ = problem(c, http.StatusForbidden, "forbidden", "You are not an administrator of this gateway", "")
+		return nil
+	}
+	return caller
+}
+
+func adminResource(publicURL string) string { return publicURL + "/admin/api" }
+
+// list answers GET /servers/{name}/tools with the members of `tools --format json`.
+func (a *adminTools) list(c echo.Context) error {
+	if a.administrator(c) == nil {
+		return nil
+	}
+	name := param(c, "server")
+	tools, err := a.tools(c.Request().Context(), name)
+	if errors.Is(err, errNoServer) {
+		return problem(c, http.StatusNotFound, "not-found", "There is no such server", name)
+	}
+	if err != nil {
+		return fmt.Errorf("list tools: %w", err)
+	}
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.JSON(http.StatusOK, map[string]any{"server": name, "items": tools, "next_cursor": nil, "total": len(tools)})
+}
+
+func param(c echo.Context, name string) string {
+	text, err := url.PathUnescape(c.Param(name))
+	if err != nil {
+		return c.Param(name)
+	}
+	return text
+}
+
+var errNoServer = errors.New("no such server")
+
+// tools are all tools of a server, whoever may use them: those made here, and those of upstreams as they are now.
+func (a *adminTools) tools(ctx context.Context, name string) ([]toolLine, error) {
+	server := a.s.servers[name]
+	if server == nil {
+		return nil, errNoServer
+	}
+	lines := []toolLine{}
+	for _, b := range bridgesOf(server) {
+		for _, t := range b.AllDefinitions() {
+			line, err := lineOf(t.Wire, "", false)
+			if err != nil {
+				return nil, err
+			}
+			lines = append(lines, line)
+		}
+	}
+	book := a.g.builder.upstreams.books.find(name)
+	if book == nil {
+		return lines, nil
+	}
+	all, err := book.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range all {
+		text, hash := p.Approved, p.Hash
+		if p.HeldHash != "" {
+			text, hash = p.Held, p.HeldHash
+		}
+		line, err := lineOf(text, hash, p.HeldHash != "")
+		if err != nil {
+			return nil, err
+		}
+		line.Name = p.Tool
+		lines = append(lines, line)
+	}
+	return lines, nil
+}
+
+// bridgesOf are the parts of a server that are made of APIs.
+func bridgesOf(s mcpServer) []*bridge.Server {
+	switch s := behind(s).(type) {
+	case *bridge.Server:
+		return []*bridge.Server{s}
+	case combinedServer:
+		return s.bridges
+	}
+	return nil
+}
+
+// lineOf reads a definition; hash "" asks for its own.
+func lineOf(definition []byte, hash string, held bool) (toolLine, error) {
+	var d struct {
+		Name         string          `json:"name"`
+		Title        string          `json:"title"`
+		Description  string          `json:"description"`
+		InputSchema  json.RawMessage `json:"inputSchema"`
+		OutputSchema json.RawMessage `json:"outputSchema"`
+		Annotations  json.RawMessage `json:"annotations"`
+	}
+	if err := json.Unmarshal(definition, &d); err != nil {
+		return toolLine{}, fmt.Errorf("read a tool's definition: %w", err)
+	}
+	if hash == "" {
+		var err error
+		if hash, err = pins.Hash(definition); err != nil {
+			return toolLine{}, err
+		}
+	}
+	return toolLine{
+		Name: d.Name, Title: orNull(d.Title), Description: orNull(d.Description), InputSchema: rawOrNull(d.InputSchema),
+		OutputSchema: rawOrNull(d.OutputSchema), Annotations: rawOrNull(d.Annotations), Hash: &hash, Held: held,
+	}, nil
+}
+
+// release answers POST /servers/{name}/tools/{tool}/release with {"hash"}: what the administrator saw.
+func (a *adminTools) release(c echo.Context) error {
+	admin := a.administrator(c)
+	if admin == nil {
+		return nil
+	}
+	if kind, _, err := mime.ParseMediaType(c.Request().Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return problem(c, http.StatusUnsupportedMediaType, "invalid", "Content-Type must be application/json", "")
+	}
+	var body struct {
+		Hash string `json:"hash"`
+	}
+	d := json.NewDecoder(io.LimitReader(c.Request().Body, maxAdminBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&body); err != nil || body.Hash == "" || d.More() {
+		return problem(c, http.StatusBadRequest, "invalid", "The body must be an object with the hash of what is to be released", "/hash")
+	}
+	server, tool := param(c, "server"), param(c, "tool")
+	switch err := a.g.releaseTool(c.Request().Context(), server, tool, body.Hash, admin); {
+	case errors.Is(err, pins.ErrNoTool):
+		return problem(c, http.StatusNotFound, "not-found", "There is no such tool of an upstream", tool)
+	case errors.Is(err, pins.ErrStale):
+		return problem(c, http.StatusConflict, "conflict", "The tool is not what this hash names; look at it again", tool)
+	case err != nil:
+		return fmt.Errorf("release %s: %w", tool, err)
+	}
+	return c.JSON(http.StatusOK, map[string]any{"server": server, "name": tool, "hash": body.Hash, "held": false})
+}
+
+// releaseTool shows a held tool again.
+func (g *gateway) releaseTool(ctx context.Context, server, tool, hash string, by *identity.Caller) error {
+	book := g.builder.upstreams.books.find(server)
+	if book == nil {
+		return pins.ErrNoTool
+	}
+	return book.Release(ctx, tool, hash, by.Subject)
+}
+
+// heldTools are what the console shows side by side: what was approved, and what it would be now, hidden characters visible.
+func (g *gateway) heldTools(ctx context.Context, s *snapshot) ([]console.HeldTool, error) {
+	var list []console.HeldTool
+	for _, name := range s.order {
+		book := g.builder.upstreams.books.find(name)
+		if book == nil {
+			continue
+		}
+		all, err := book.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range all {
+			if p.HeldHash != "" {
+				list = append(list, console.HeldTool{
+					Server: name, Name: p.Tool, Hash: p.HeldHash, Since: p.Since, Approved: pins.Visible(indented(p.Approved)), Now: pins.Visible(indented(p.Held)),
+				})
+			}
+		}
+	}
+	return list, nil
+}
