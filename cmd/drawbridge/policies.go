@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/drawbridge-mcp/drawbridge/openapi"
 	"log/slog"
 	"slices"
 	"strings"
@@ -106,7 +107,7 @@ func (d *road) Do(ctx context.Context, call *proxy.Call) (*proxy.Answer, error) 
 			line.Note(slog.String("decision", "refused"), slog.String("policy", e.Policy))
 		}
 		if e.Err != nil {
-			line.Note(slog.String("error", e.Err.Error()))
+			line.Note(slog.String("error", logged(e)))
 		}
 	case err == nil:
 		line.Note(slog.String("backend", answer.Backend), slog.Int("attempts", answer.Attempts), slog.String("cache", answer.Cache), slog.Int("upstream_status", answer.Status))
@@ -116,4 +117,14 @@ func (d *road) Do(ctx context.Context, call *proxy.Call) (*proxy.Answer, error) 
 
 func sortScopes(list []oauth.ScopeInfo) {
 	slices.SortFunc(list, func(a, b oauth.ScopeInfo) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// logged is what a log may say of an error of the road. What is wrong with arguments repeats them, and they are not kept
+// (CONTRACT §5, log).
+func logged(e *proxy.Error) string {
+	var arguments *openapi.ArgumentError
+	if errors.As(e.Err, &arguments) {
+		return fmt.Sprintf("%d arguments do not fit", len(arguments.Problems))
+	}
+	return e.Err.Error()
 }

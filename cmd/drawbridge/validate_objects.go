@@ -75,6 +75,7 @@ func (v *validator) servers() {
 		}
 		v.parts(at, s, apis)
 		v.room(at, s.ServerConfig.Validate())
+		v.room(at, s.SearchAbove.Validate())
 		v.access(at+".access", &s.Access)
 	}
 }

@@ -97,6 +97,9 @@ func readQuery(m *strictjson.Message) (q query, fault string) {
 	q.limit = defaultLimit
 	for _, one := range m.Members(m.Arguments) {
 		text, isText := m.Text(one.Val)
+		if string(m.Bytes(one.Val)) == "null" { // models write null for what they leave out
+			continue
+		}
 		switch one.Key {
 		case "query":
 			if !isText || len([]rune(text)) > maxQuery {
@@ -104,11 +107,11 @@ func readQuery(m *strictjson.Message) (q query, fault string) {
 			}
 			q.query = text
 		case "limit":
-			n, err := strconv.Atoi(string(m.Bytes(one.Val)))
-			if err != nil || n < 1 || n > maxLimit {
+			n, err := strconv.ParseFloat(string(m.Bytes(one.Val)), 64) // 8.0 is an integer (JSON Schema)
+			if err != nil || n < 1 || n > maxLimit || n != math.Trunc(n) {
 				return q, fmt.Sprintf("argument \"limit\" must be a number from 1 to %d", maxLimit)
 			}
-			q.limit = n
+			q.limit = int(n)
 		case "tag", "source":
 			if !isText {
 				return q, fmt.Sprintf("argument %q must be a text", one.Key)
@@ -170,6 +173,9 @@ func (s *Server) through(ctx context.Context, r *edge.Request, v *view) (json.Ra
 		return nil, edge.InvalidParams("call_tool cannot call %s", name)
 	}
 	arguments := m.Member(m.Arguments, "arguments")
+	if string(m.Bytes(arguments)) == "null" {
+		arguments = strictjson.Span{}
+	}
 	if arguments.Present() && !m.IsObject(arguments) {
 		return s.answer(ctx, r, v, `argument "arguments" must be an object`, nil, true), nil
 	}
@@ -230,6 +236,9 @@ func withHeaders(r *http.Request, name string, wire, arguments json.RawMessage) 
 	return &clean
 }
 
+// wrongArguments ends what a tool made of an API says when its arguments do not fit.
+const wrongArguments = "Correct the arguments and call again."
+
 // withSchema adds the tool's schema to a result that says that the arguments were wrong: a model that skipped describe_tool
 // can repair its call (F6).
 func withSchema(result json.RawMessage, t Tool) json.RawMessage {
@@ -243,7 +252,7 @@ func withSchema(result json.RawMessage, t Tool) json.RawMessage {
 		return result
 	}
 	text, _ := m.Text(m.Member(items[0], "text"))
-	if !strings.HasPrefix(text, "argument") && !strings.HasPrefix(text, "there is no argument") && !strings.HasPrefix(text, "unknown argument") {
+	if !strings.HasSuffix(text, wrongArguments) && !strings.HasPrefix(text, `argument "`) {
 		return result
 	}
 	d, ok := opened(t.Wire)

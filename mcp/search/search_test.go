@@ -179,6 +179,9 @@ func TestFindTools(t *testing.T) { // F1, F4, F5
 			t.Errorf("%s: %s", arguments, got)
 		}
 	}
+	if got := ask(t, s, "tools/call", call("find_tools", `{"query":"order","limit":8.0,"tag":null}`)); strings.Contains(got, "isError") {
+		t.Errorf("what models send: %s", got)
+	}
 	for arguments, want := range map[string]bool{`{"query":"order customer","tag":"orders"}`: true, `{"query":"order customer","source":"api-orders"}`: true, `{"query":"order customer","source":"api-x"}`: false} {
 		got := ask(t, s, "tools/call", call("find_tools", arguments))
 		if strings.Contains(got, `"name":"getOrder"`) != want || strings.Contains(got, `"name":"deleteCustomer"`) {
@@ -224,6 +227,9 @@ func TestCallToolIsACallOfTheInnerName(t *testing.T) { // F1, F2, F6
 		if got := ask(t, s, "tools/call", call("call_tool", arguments)); got != want {
 			t.Errorf("%s: %s", arguments, got)
 		}
+	}
+	if got := ask(t, s, "tools/call", call("call_tool", `{"name":"getOrder","arguments":null}`)); !strings.Contains(got, `is required`) {
+		t.Errorf("null arguments: %s", got)
 	}
 	for _, arguments := range []string{`{}`, `{"name":7}`, `{"name":"getOrder","arguments":[]}`} {
 		if got := ask(t, s, "tools/call", call("call_tool", arguments)); !strings.Contains(got, `"isError":true`) {

@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -28,6 +29,14 @@ type Above struct {
 	Tools int `yaml:"tools" default:"60"`
 	// Size of the caller's list; a larger one is replaced.
 	Bytes int64 `yaml:"bytes" default:"64KiB" unit:"size"`
+}
+
+// Validate reports what is wrong with a; it changes nothing.
+func (a Above) Validate() error {
+	if a.Tools < 0 || a.Bytes < 0 {
+		return errors.New("search_above: must not be negative")
+	}
+	return nil
 }
 
 func (a Above) orDefaults() Above {
