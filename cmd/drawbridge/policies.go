@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/drawbridge-mcp/drawbridge/openapi"
 	"log/slog"
 	"slices"
 	"strings"
 
 	"github.com/drawbridge-mcp/drawbridge/oauth"
+	"github.com/drawbridge-mcp/drawbridge/openapi"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 	"github.com/drawbridge-mcp/drawbridge/proxy/policy"

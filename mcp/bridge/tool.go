@@ -3,11 +3,11 @@ package bridge
 import (
 	"context"
 	"encoding/json"
-	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
 	"net/http"
 	"net/url"
 	"strconv"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
 	"github.com/drawbridge-mcp/drawbridge/openapi"
 )
 
