@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,11 +17,11 @@ import (
 // Gate G6: servers that ask, and clients of the other era that answer (mcp.md §20, §11.3).
 
 // answering connects the official Go client, which answers what it is asked, with a token.
-func (s *served) answering(ctx context.Context, t *testing.T, server, version string, asked *[]string) *gomcp.ClientSession {
+func (s *served) answering(ctx context.Context, t *testing.T, server, version string, asked *atomic.Int64) *gomcp.ClientSession {
 	t.Helper()
 	client := gomcp.NewClient(&gomcp.Implementation{Name: "answering", Version: "1"}, &gomcp.ClientOptions{
 		ElicitationHandler: func(_ context.Context, r *gomcp.ElicitRequest) (*gomcp.ElicitResult, error) {
-			*asked = append(*asked, "elicitation")
+			asked.Add(1)
 			content := map[string]any{}
 			raw, _ := json.Marshal(r.Params.RequestedSchema)
 			var schema struct {
@@ -35,7 +36,7 @@ func (s *served) answering(ctx context.Context, t *testing.T, server, version st
 			return &gomcp.ElicitResult{Action: "accept", Content: content}, nil
 		},
 		CreateMessageHandler: func(context.Context, *gomcp.CreateMessageRequest) (*gomcp.CreateMessageResult, error) {
-			*asked = append(*asked, "sampling")
+			asked.Add(1)
 			return &gomcp.CreateMessageResult{Role: "assistant", Model: "m", Content: &gomcp.TextContent{Text: "sampled"}}, nil
 		},
 	})
@@ -58,7 +59,7 @@ func TestQuestionsCrossEras(t *testing.T) {
 	for _, c := range []struct {
 		server, version, tool string
 		arguments             map[string]any
-		asked                 int
+		asked                 int64
 	}{
 		{"legacy", "2026-07-28", "test_elicitation", map[string]any{"message": "who?"}, 1},
 		{"legacy", "2026-07-28", "test_sampling", map[string]any{"prompt": "say"}, 1},
@@ -70,14 +71,14 @@ func TestQuestionsCrossEras(t *testing.T) {
 		{"modern", "2025-06-18", "test_input_required_result_elicitation", nil, 1},
 	} {
 		t.Run(c.server+" "+c.version+" "+c.tool, func(t *testing.T) {
-			var asked []string
+			var asked atomic.Int64
 			session := s.answering(ctx, t, c.server, c.version, &asked)
 			result, err := session.CallTool(ctx, &gomcp.CallToolParams{Name: c.tool, Arguments: c.arguments})
 			if err != nil || result.IsError {
 				t.Fatalf("%+v, %v", result, err)
 			}
-			if len(asked) != c.asked {
-				t.Errorf("asked %v, want %d", asked, c.asked)
+			if n := asked.Load(); n != c.asked {
+				t.Errorf("asked %d times, want %d", n, c.asked)
 			}
 		})
 	}
