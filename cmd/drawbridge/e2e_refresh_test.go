@@ -159,7 +159,9 @@ func TestALocalDocumentMayNotLoseWhatTheConfigurationNames(t *testing.T) { // op
 	s := serve(t, fmt.Sprintf(twoServers, "1h", ordersBackend(t).URL))
 	token := s.token(t, "orders", "bob")
 	s.write(t, "orders.yaml", fmt.Sprintf(parcels, "")) // deleteOrder and syncStock of access.tools are gone
-	waitFor(t, "reload refused", func() bool { return strings.Contains(s.stderr.String(), `no tool of this server is named \"deleteOrder\"`) })
+	waitFor(t, "reload refused", func() bool {
+		return strings.Contains(s.stderr.String(), `no tool of this server is named \"deleteOrder\"`)
+	})
 	if status, _, body := s.post(t, "orders", token, callBody("getOrder", `{"orderId":"1001"}`)); status != 200 {
 		t.Errorf("the old document does not serve: %d %s", status, body)
 	}
