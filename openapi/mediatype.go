@@ -1,9 +1,6 @@
 package openapi
 
-import (
-	"mime"
-	"strings"
-)
+import "strings"
 
 // cleanType repairs a media type of a document (P17); its parameters stay as written.
 func cleanType(s string) (string, bool) {
@@ -36,9 +33,6 @@ func cleanTypes(list []string) []string {
 
 // essence is a media type without parameters, in lower case.
 func essence(s string) string {
-	if t, _, err := mime.ParseMediaType(s); err == nil {
-		return t
-	}
 	s, _, _ = strings.Cut(s, ";")
 	return strings.ToLower(strings.TrimSpace(s))
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"runtime/debug"
 	"sync"
-	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
@@ -16,9 +15,8 @@ import (
 // reply is the answer to one request in the making: JSON when it is ready soon, else an event stream (E1). The handler's
 // goroutine makes the result; the writer's goroutine, once there is one, alone writes.
 type reply struct {
-	x     *exchange
-	ctx   context.Context
-	timer *time.Timer // starts the stream; nil for clients that take JSON only
+	x   *exchange
+	ctx context.Context
 
 	mu      sync.Mutex
 	decided bool // the form of the answer is: a stream, or JSON being written
@@ -29,13 +27,15 @@ type reply struct {
 
 // call serves a request and answers it.
 func (x *exchange) call() {
-	ctx, end := x.callContext()
-	defer end()
-	a := &reply{x: x, ctx: ctx}
-	if !x.jsonOnly {
-		a.timer = time.AfterFunc(answerWithin, a.stream)
+	s := x.beginCall()
+	defer s.end()
+	a := &reply{x: x, ctx: s.ctx}
+	if x.jsonOnly {
+		s.watch(nil)
+	} else {
+		s.watch(a.stream)
 	}
-	result, err := x.handle(ctx, a)
+	result, err := x.handle(s.ctx, a)
 	a.finish(result, err)
 }
 
@@ -124,9 +124,6 @@ func (x *exchange) touch() bool {
 
 // finish sends the answer as the last thing. A cancelled call gets none (B6).
 func (a *reply) finish(result json.RawMessage, err error) {
-	if a.timer != nil {
-		a.timer.Stop()
-	}
 	a.mu.Lock()
 	streaming := a.decided
 	a.decided = true

@@ -77,25 +77,78 @@ func (f *inflight) cancelAll() {
 	}
 }
 
-// callContext is the context a call runs in. A modern call ends with its connection; a legacy one goes on for a while,
-// and ends at once when it is cancelled by its id.
-func (x *exchange) callContext() (ctx context.Context, end func()) {
-	if x.modern {
-		ctx, cancel := context.WithTimeout(x.r.Context(), x.limits.StreamMax)
-		return ctx, cancel
+// scope is the life of one call. A modern call ends with its connection; a legacy one goes on for a while, and ends at
+// once when it is cancelled by its id. Few calls last, so what bounds a long one is set up when it turns out to be one.
+type scope struct {
+	x      *exchange
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	entry  *inflight   // legacy
+	timer  *time.Timer // until the call counts as long
+	slow   func()      // what else happens then, or nil
+
+	mu    sync.Mutex
+	ended bool
+	late  *time.Timer
+	gone  func() bool // stops waiting for the connection to break
+}
+
+// beginCall opens the scope of a call; watch starts its clock.
+func (x *exchange) beginCall() *scope {
+	s := &scope{x: x}
+	parent := x.r.Context()
+	if !x.modern {
+		parent = context.WithoutCancel(parent)
 	}
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(x.r.Context()))
-	late := time.AfterFunc(x.limits.StreamMax, func() { cancel(context.DeadlineExceeded) })
-	gone := context.AfterFunc(x.r.Context(), func() {
-		grace := time.AfterFunc(legacyGrace, func() { cancel(context.Canceled) })
-		context.AfterFunc(ctx, func() { grace.Stop() })
+	s.ctx, s.cancel = context.WithCancelCause(parent)
+	if !x.modern {
+		s.entry = x.calls.add(s.key(), s.cancel)
+	}
+	return s
+}
+
+func (s *scope) key() callKey { return callKey{s.x.session, callID(s.x.message, s.x.message.ID)} }
+
+// watch has slow run once the call takes longer than an answer may (E1), and bounds the call from then on.
+func (s *scope) watch(slow func()) {
+	s.slow = slow
+	s.timer = time.AfterFunc(min(answerWithin, s.x.limits.StreamMax), s.long)
+}
+
+// long runs when the call turns out to be a long one.
+func (s *scope) long() {
+	if s.slow != nil {
+		s.slow()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	s.late = time.AfterFunc(s.x.limits.StreamMax-min(answerWithin, s.x.limits.StreamMax), func() { s.cancel(context.DeadlineExceeded) })
+	if s.x.modern {
+		return
+	}
+	s.gone = context.AfterFunc(s.x.r.Context(), func() {
+		grace := time.AfterFunc(legacyGrace, func() { s.cancel(context.Canceled) })
+		context.AfterFunc(s.ctx, func() { grace.Stop() })
 	})
-	key := callKey{x.session, callID(x.message, x.message.ID)}
-	f := x.calls.add(key, cancel)
-	return ctx, func() {
-		gone()
-		x.calls.remove(key, f)
-		late.Stop()
-		cancel(nil)
+}
+
+// end ends the scope and all that was set up for it.
+func (s *scope) end() {
+	s.timer.Stop()
+	s.mu.Lock()
+	s.ended = true
+	if s.late != nil {
+		s.late.Stop()
 	}
+	if s.gone != nil {
+		s.gone()
+	}
+	s.mu.Unlock()
+	if s.entry != nil {
+		s.x.calls.remove(s.key(), s.entry)
+	}
+	s.cancel(nil)
 }

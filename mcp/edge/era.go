@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -32,10 +31,22 @@ const (
 	maxHeader     = 8 << 10
 )
 
-var revisionForm = regexp.MustCompile(`^\d{4}-\d\d-\d\d$`)
-
 // isModern reports whether a version header names 2026-07-28 or later.
-func isModern(version string) bool { return revisionForm.MatchString(version) && version >= Modern }
+func isModern(version string) bool { return isRevision(version) && version >= Modern }
+
+// isRevision reports whether s has the form of a revision: four digits, two and two.
+func isRevision(s string) bool {
+	const form = "dddd-dd-dd"
+	if len(s) != len(form) {
+		return false
+	}
+	for i := range len(s) {
+		if digit := '0' <= s[i] && s[i] <= '9'; digit != (form[i] == 'd') || !digit && s[i] != '-' {
+			return false
+		}
+	}
+	return true
+}
 
 func isLegacy(version string) bool {
 	for _, v := range Supported()[1:] {

@@ -68,10 +68,11 @@ func (x *exchange) relay(to Relay) {
 	case m.Method == "ping" && x.session == "" && !x.modern: // S5: there is no session to ask upstream in
 		x.writeResult([]byte("{}"))
 	default:
-		ctx, end := x.callContext()
-		defer end()
-		p, err := x.pass(ctx, to)
-		x.relayAnswer(ctx, p, err)
+		s := x.beginCall()
+		defer s.end()
+		s.watch(nil)
+		p, err := x.pass(s.ctx, to)
+		x.relayAnswer(s.ctx, p, err)
 	}
 }
 
