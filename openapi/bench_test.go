@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -80,5 +81,34 @@ func BenchmarkFirstCall(b *testing.B) {
 				}
 			}
 		}
+	}
+}
+
+// BenchmarkTranslate turns the schema of one large body, Kubernetes' Pod, into what a client is shown.
+func BenchmarkTranslate(b *testing.B) {
+	dir, _ := corpus(b)
+	d, err := importFile(b, filepath.Join(dir, "kubernetes-2.0.json"), Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	at := slices.IndexFunc(d.Tools, func(t *Tool) bool { return t.OperationID == "createCoreV1NamespacedPod" })
+	for _, profile := range []Profile{Universal, Rich, Gemini} {
+		b.Run(string(profile), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				tr := &translator{merge: newMerger(), plain: func(s string) string { return s }, profile: profile, maxNodes: maxShapeNodes, maxBytes: maxToolBytes}
+				root := &shape{typ: "object", closed: true}
+				for _, a := range d.Tools[at].plan.args {
+					root.props = append(root.props, shapeProp{a.name, tr.translate(a.schema, 1, a.spec != nil, !a.required)})
+				}
+				tr.run()
+				if defs := tr.definitions(); len(defs) > 0 {
+					root.rich = &richParts{defs: defs}
+				}
+				if len(root.json(style{profile: profile})) < 1000 {
+					b.Fatal("too little came out")
+				}
+			}
+		})
 	}
 }
