@@ -95,7 +95,7 @@ type FromConfig struct {
 	// What stands before the names of its tools and prompts when the server has several parts, as in orders__get_order; empty: the name of the API or backend.
 	As string `yaml:"as"`
 	// Revisions of the protocol that an upstream speaks: auto asks it, modern is 2026-07-28, legacy everything before.
-	Era string `yaml:"era" default:"auto" enum:"auto,modern,legacy,sse" unavailable:"sse"`
+	Era string `yaml:"era" default:"auto" enum:"auto,modern,legacy,sse"`
 	// How long a call of a modern client may wait for a person's answer to a question of a legacy upstream.
 	Park time.Duration `yaml:"park" default:"120s"`
 }

@@ -128,8 +128,6 @@ func TestEachMistakeIsToldAtItsPlace(t *testing.T) { // C3, C4, C11–C13, §1.2
 			[]string{`c.yaml:1:43: mcp_servers[0].from[0].upstream: no backend is named "bb"; did you mean "b"?`}},
 		"upstream beside an api": {"mcp_servers: [{name: s, from: [{api: a, upstream: b}]}]" + apiA + backendB,
 			[]string{`c.yaml:1:51: mcp_servers[0].from[0].upstream: stands beside api: a part is one of both`}},
-		"upstream of an old transport": {"mcp_servers: [{name: s, from: [{upstream: b, era: sse}]}]" + backendB,
-			[]string{`c.yaml:1:51: mcp_servers[0].from[0].era: "sse" is not available in this version`}},
 		"era of an api": {"mcp_servers: [{name: s, from: [{api: a, era: legacy}]}]" + apiA + backendB,
 			[]string{`c.yaml:1:46: mcp_servers[0].from[0].era: belongs to an upstream`}},
 		"upstream twice": {"mcp_servers: [{name: s, from: [{upstream: b, as: x}, {upstream: b, as: b}, {upstream: b}]}]" + backendB,

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,13 +23,14 @@ const everyKind = `
 listen: 127.0.0.1:0
 storage: {database: "sqlite:state.db", keys: "file:keys.json"}
 sign_in: {provider: dev, dev: {people: [{name: alice}, {name: bob}]}}
-backends: [{name: rest, url: "%s"}, {name: legacy, url: "%s"}, {name: modern, url: "%s"}]
+backends: [{name: rest, url: "%s"}, {name: legacy, url: "%s"}, {name: modern, url: "%s"}, {name: old, url: "%s"}]
 apis: [{name: rest, document: "%s", backend: rest}]
 mcp_servers:
   - {name: bridge, from: [{api: rest}]}
   - {name: legacy, from: [{upstream: legacy}]}
   - {name: modern, from: [{upstream: modern}]}
-  - {name: all, from: [{api: rest}, {upstream: legacy}, {upstream: modern, as: newer}]}
+  - {name: old, from: [{upstream: old}]}
+  - {name: all, tool_search: off, from: [{api: rest}, {upstream: legacy}, {upstream: modern, as: newer}, {upstream: old, era: sse}]}
 `
 
 // clientReport is what testdata/clients/listed.mjs prints.
@@ -49,6 +52,8 @@ func everyServer() []every {
 		{"all", "rest__test_simple_text", "2025-11-25", "2026-07-28"},
 		{"all", "legacy__test_simple_text", "2025-11-25", "2026-07-28"},
 		{"all", "newer__test_simple_text", "2025-11-25", "2026-07-28"},
+		{"old", "test_simple_text", "2025-11-25", "2026-07-28"},
+		{"all", "old__test_simple_text", "2025-11-25", "2026-07-28"},
 	}
 }
 
@@ -59,7 +64,19 @@ func serveEvery(t *testing.T) *served {
 		t.Fatal(err)
 	}
 	f := startFixture(t)
-	return serve(t, fmt.Sprintf(everyKind, restFixture(t), f.legacy, f.modern, document))
+	return serve(t, fmt.Sprintf(everyKind, restFixture(t), f.legacy, f.modern, oldFixture(t), document))
+}
+
+// oldFixture is the official Go SDK's server of the transport of 2024-11-05 (§16.1).
+func oldFixture(t *testing.T) (url string) {
+	t.Helper()
+	server := gomcp.NewServer(&gomcp.Implementation{Name: "old", Version: "1"}, nil)
+	gomcp.AddTool(server, &gomcp.Tool{Name: "test_simple_text"}, func(context.Context, *gomcp.CallToolRequest, struct{}) (*gomcp.CallToolResult, any, error) {
+		return &gomcp.CallToolResult{Content: []gomcp.Content{&gomcp.TextContent{Text: simpleText}}}, nil, nil
+	})
+	s := httptest.NewServer(gomcp.NewSSEHandler(func(*http.Request) *gomcp.Server { return server }, nil))
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+	return s.URL
 }
 
 func (r clientReport) check(t *testing.T, e every) {

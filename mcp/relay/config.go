@@ -22,6 +22,7 @@ type Leg interface {
 	Speaks(ctx context.Context, on *upstream.Behalf) (upstream.Verdict, error)
 	ForgetEra()
 	OnlyModern()
+	OldTransport(ctx context.Context, on *upstream.Behalf, status int) bool
 	List(ctx context.Context, on *upstream.Behalf, method string) (*upstream.List, error)
 }
 

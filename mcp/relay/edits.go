@@ -83,6 +83,10 @@ func (x *exchange) initialize(ctx context.Context) (*edge.Passed, error) {
 		x.s.cfg.Leg.OnlyModern()
 		return nil, edge.ErrCrosses
 	}
+	if !x.refused && x.s.cfg.Crossing != nil && x.s.cfg.Leg.OldTransport(ctx, behalf(x.r), b.answer.Status) {
+		_ = b.Close()
+		return nil, edge.ErrCrosses
+	}
 	if err != nil || p.Body == nil || p.Status != http.StatusOK {
 		if p == nil || p.Body == nil {
 			_ = b.Close()

@@ -12,7 +12,11 @@ import (
 
 // speaks says what the upstream speaks, as it is remembered, or as it says now.
 func (s *Server) speaks(ctx context.Context, r *edge.Request) (upstream.Verdict, error) {
-	return s.cfg.Leg.Speaks(ctx, &upstream.Behalf{Caller: r.Caller, HTTP: r.HTTP, Arrived: r.Arrived})
+	return s.cfg.Leg.Speaks(ctx, behalf(r))
+}
+
+func behalf(r *edge.Request) *upstream.Behalf {
+	return &upstream.Behalf{Caller: r.Caller, HTTP: r.HTTP, Arrived: r.Arrived}
 }
 
 // Crosses implements edge.Crosser: a client whose era the upstream does not speak is served by translation, if there is any.
@@ -24,7 +28,7 @@ func (s *Server) Crosses(ctx context.Context, r *edge.Request) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return r.Modern && !v.Modern || !r.Modern && !v.Legacy, nil
+	return r.Modern && !v.Modern || !r.Modern && (!v.Legacy || v.SSE), nil // a stream of 2024-11-05 is not passed on as it is
 }
 
 // sameEra refuses a client whose era the upstream does not speak, where nothing is translated.
@@ -35,7 +39,7 @@ func (s *Server) sameEra(ctx context.Context, r *edge.Request) error {
 		return err
 	case r.Modern && !v.Modern:
 		return unsupported(edge.Supported()[1:], edge.Modern)
-	case !r.Modern && !v.Legacy:
+	case !r.Modern && (!v.Legacy || v.SSE):
 		return unsupported(edge.Supported()[:1], r.Revision)
 	}
 	return nil

@@ -147,6 +147,9 @@ func (v speaks) Speaks(context.Context, *upstream.Behalf) (upstream.Verdict, err
 }
 func (speaks) ForgetEra()  {}
 func (speaks) OnlyModern() {}
+func (speaks) OldTransport(context.Context, *upstream.Behalf, int) bool {
+	return false
+}
 func (speaks) List(context.Context, *upstream.Behalf, string) (*upstream.List, error) {
 	return &upstream.List{}, nil
 }

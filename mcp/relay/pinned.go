@@ -64,7 +64,7 @@ func (x *exchange) approved(ctx context.Context) (*edge.Passed, error) {
 
 // lookAtList reads the whole list once, whoever asked for a tool that was not seen yet.
 func (x *exchange) lookAtList(ctx context.Context) error {
-	list, err := x.s.cfg.Leg.List(ctx, &upstream.Behalf{Caller: x.r.Caller, HTTP: x.r.HTTP, Arrived: x.r.Arrived}, "tools/list")
+	list, err := x.s.cfg.Leg.List(ctx, behalf(x.r), "tools/list")
 	if err != nil {
 		return err
 	}

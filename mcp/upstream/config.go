@@ -24,6 +24,7 @@ const (
 	Auto   Era = "auto" // ask it
 	Modern Era = "modern"
 	Legacy Era = "legacy"
+	SSE    Era = "sse" // legacy, by the transport of 2024-11-05
 )
 
 // Config is everything a leg needs to know.
@@ -64,8 +65,8 @@ func (l Limits) orDefaults() Limits {
 	return l
 }
 
-// Verdict says which eras an upstream speaks.
-type Verdict struct{ Modern, Legacy bool }
+// Verdict says which eras an upstream speaks. SSE says that it speaks the legacy one by the transport of 2024-11-05.
+type Verdict struct{ Modern, Legacy, SSE bool }
 
 // Behalf is on whose behalf the upstream is asked.
 type Behalf struct {

@@ -88,6 +88,11 @@ func (l *Leg) final(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	case errors.Is(err, io.EOF):
 		return l.broke(io.ErrUnexpectedEOF)
+	case errors.Is(err, errNoEndpoint):
+		var e *edge.Error
+		if !errors.As(err, &e) {
+			return notMCP("no stream of 2024-11-05: " + err.Error())
+		}
 	case errors.Is(err, errNotFound):
 		return notMCP("status 404")
 	case errors.Is(err, errNotAllowed):

@@ -19,6 +19,8 @@ func (l *Leg) Speaks(ctx context.Context, on *Behalf) (Verdict, error) {
 		return Verdict{Modern: true}, nil
 	case Legacy:
 		return Verdict{Legacy: true}, nil
+	case SSE:
+		return Verdict{Legacy: true, SSE: true}, nil
 	}
 	return l.cfg.Memory.verdicts.get(ctx, key{"", l.cfg.Backend, "", ""}, l.now, func(ctx context.Context) (Verdict, time.Duration, error) {
 		v, err := l.probe(ctx, on.Nobody())
@@ -34,10 +36,27 @@ func (l *Leg) ForgetEra() {
 }
 
 // OnlyModern notes that the upstream, which lists revisions of both eras, refuses the legacy one all the same.
-func (l *Leg) OnlyModern() {
+func (l *Leg) OnlyModern() { l.learn(Verdict{Modern: true}) }
+
+// OldTransport reports whether an upstream that answered initialize with status speaks the transport of 2024-11-05, and
+// notes it. Servers of that time know no POST there: 400, 404 or 405 (§16.1).
+func (l *Leg) OldTransport(ctx context.Context, on *Behalf, status int) bool {
+	if l.cfg.Era != Auto || status != http.StatusBadRequest && status != http.StatusNotFound && status != http.StatusMethodNotAllowed {
+		return false
+	}
+	ln, err := l.openLine(ctx, on.Nobody())
+	if err != nil {
+		return false
+	}
+	ln.w.close(true)
+	l.learn(Verdict{Legacy: true, SSE: true})
+	return true
+}
+
+func (l *Leg) learn(v Verdict) {
 	p := l.cfg.Memory.verdicts.page(key{"", l.cfg.Backend, "", ""})
 	p.mu.Lock()
-	p.value, p.expires = Verdict{Modern: true}, l.now().Add(verdictFor)
+	p.value, p.expires = v, l.now().Add(verdictFor)
 	p.mu.Unlock()
 }
 

@@ -73,6 +73,11 @@ func (e *ear) hearLegacy(ctx context.Context, want edge.Interest) (heard bool, e
 		}
 	}
 	defer e.unsubscribe(s, can.URIs)
+	if s.line != nil {
+		e.settle(can.Interest, nil)
+		err := s.line.hear(ctx, e.tell)
+		return true, err
+	}
 	last, wait := "", time.Duration(0)
 	for range maxResumes {
 		h := s.header()

@@ -87,6 +87,9 @@ var errSilent = errors.New("the upstream said nothing in time")
 
 // run posts the request and reads; a stream that ends before the answer is taken up again where it ended (U4).
 func (x *exchange) run() (*strictjson.Message, error) {
+	if x.s.line != nil {
+		return x.s.line.request(x.ctx, x.s, x.m)
+	}
 	s := &sending{l: x.l, on: x.r.On, http: http.MethodPost, m: x.m, tool: x.r.Tool, header: x.s.header(), quiet: unpoliced(x.r.Method), listen: x.s.key.mayAsk()}
 	last, wait := "", firstWait
 	for range maxResumes + 1 {

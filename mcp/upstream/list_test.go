@@ -147,19 +147,19 @@ func TestErasOfAnUpstream(t *testing.T) { // §16.1
 		want Verdict
 		bad  bool
 	}{
-		"both": {nil, Verdict{true, true}, false},
+		"both": {nil, Verdict{Modern: true, Legacy: true}, false},
 		"modern": {func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
 			mcptest.JSON(w, m.ID, `{"supportedVersions":["2026-07-28"]}`)
-		}, Verdict{true, false}, false},
-		"-32022":    {say(400, `{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"no","data":{"supported":["2025-11-25"]}}}`), Verdict{false, true}, false},
-		"400":       {say(400, `no`), Verdict{false, true}, false},
-		"404":       {say(404, ``), Verdict{false, true}, false},
-		"405":       {say(405, ``), Verdict{false, true}, false},
-		"200 page":  {say(200, `<html>`), Verdict{false, true}, false},
+		}, Verdict{Modern: true}, false},
+		"-32022":    {say(400, `{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"no","data":{"supported":["2025-11-25"]}}}`), Verdict{Legacy: true}, false},
+		"400":       {say(400, `no`), Verdict{Legacy: true}, false},
+		"404":       {say(404, ``), Verdict{Legacy: true}, false},
+		"405":       {say(405, ``), Verdict{Legacy: true}, false},
+		"200 page":  {say(200, `<html>`), Verdict{Legacy: true}, false},
 		"500":       {say(500, ``), Verdict{}, true},
 		"401":       {say(401, ``), Verdict{}, true},
 		"503":       {say(503, ``), Verdict{}, true},
-		"no method": {say(200, `{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}}`), Verdict{false, true}, false},
+		"no method": {say(200, `{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}}`), Verdict{Legacy: true}, false},
 	} {
 		up := mcptest.NewUpstream(t)
 		if c.h != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -38,6 +39,8 @@ type sending struct {
 	header http.Header // of the protocol
 	listen bool        // a stream that may be silent
 	quiet  bool        // not work that policies count
+	to     *url.URL    // nil: the backend's own
+	at     *url.URL    // where it went, once it was made
 }
 
 // message makes a message of ours from a method and params; id nil makes a notification.
@@ -229,7 +232,10 @@ func (s *sending) build(ctx context.Context, b *proxy.Backend, call *proxy.Call)
 			return nil, err
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, s.http, b.URL.String(), bytes.NewReader(body))
+	if s.at = s.to; s.at == nil {
+		s.at = b.URL
+	}
+	req, err := http.NewRequestWithContext(ctx, s.http, s.at.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

@@ -85,6 +85,9 @@ func (s *session) refuse(ctx context.Context, q *strictjson.Message) {
 
 // serve gives the stream to a call, and takes it back.
 func (s *session) serve(x *exchange) (done func()) {
+	if s.line != nil {
+		return s.line.serve(x)
+	}
 	if s.own == nil {
 		return func() {}
 	}
@@ -100,6 +103,9 @@ func (s *session) serve(x *exchange) (done func()) {
 
 // hush closes the stream.
 func (s *session) hush() {
+	if s.line != nil {
+		s.line.hangUp()
+	}
 	if s.own != nil {
 		s.own.cancel()
 		<-s.own.left

@@ -33,6 +33,9 @@ func (l *Leg) poolKey(on *Behalf) poolKey {
 // question on it must belong to somebody.
 func (k poolKey) mayAsk() bool { return k.capabilities != "{}" }
 
+// alone reports whether one call at a time has such a session: who asked for log messages gets those of their call (§11.1).
+func (k poolKey) alone() bool { return k.mayAsk() || k.level != "" }
+
 // pools are the sessions that are open at legacy upstreams.
 type pools struct {
 	mu       sync.Mutex
@@ -60,7 +63,7 @@ func (p *pools) take(k poolKey) (s *session, wait <-chan struct{}, evicted *sess
 		p.callers[k.callerKey] = c
 	}
 	for _, s := range c.sessions {
-		if s.key == k && (s.users == 0 || !k.mayAsk()) {
+		if s.key == k && !s.dead && (s.users == 0 || !k.alone() && s.line == nil) {
 			s.enter()
 			return s, nil, nil
 		}
@@ -144,6 +147,19 @@ func (p *pools) free(s *session, dead bool, now time.Time) {
 	}
 }
 
+// lost forgets a session whose connection the upstream closed; who uses it finds out by itself.
+func (p *pools) lost(s *session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.dead = true
+	if c := p.callers[s.key.callerKey]; c != nil && s.users == 0 && c.remove(s) {
+		if s.timer != nil {
+			s.timer.Stop()
+		}
+		p.tell(s.key.callerKey, c)
+	}
+}
+
 // expire closes a session that nobody used meanwhile.
 func (p *pools) expire(s *session) {
 	p.mu.Lock()
@@ -189,7 +205,8 @@ type session struct {
 	id       string // "": the upstream keeps none
 	revision string
 	info     *Info
-	own      *own // its GET stream; nil: none
+	own      *own  // its GET stream; nil: none
+	line     *line // by the transport of 2024-11-05; nil: Streamable HTTP
 
 	users int
 	freed time.Time

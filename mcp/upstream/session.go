@@ -16,10 +16,13 @@ const maxRevision = 32
 
 // connect opens a session with exactly the capabilities of this behalf, never more (§11.1).
 func (l *Leg) connect(ctx context.Context, on *Behalf, k poolKey) (*session, error) {
-	params := object(map[string][]byte{
-		"protocolVersion": []byte(`"` + edge.LatestLegacy + `"`), "capabilities": on.capabilities(), "clientInfo": l.clientInfo(on),
-	})
-	m, err := message(l.nextID(), "initialize", params)
+	if v, err := l.Speaks(ctx, on); err != nil || v.SSE {
+		if err != nil {
+			return nil, err
+		}
+		return l.connectLine(ctx, on, k)
+	}
+	m, err := l.hello(on)
 	if err != nil {
 		return nil, err
 	}
@@ -31,22 +34,37 @@ func (l *Leg) connect(ctx context.Context, on *Behalf, k poolKey) (*session, err
 	answer, err := w.answerTo(m, nil, nil)
 	s.id = w.answer.Upstream.Get(sessionHeader)
 	w.close(answer != nil)
+	if (answer == nil || code(answer) != "-32022") && l.OldTransport(ctx, on, w.answer.Status) {
+		return l.connectLine(ctx, on, k)
+	}
 	if err != nil {
 		return nil, l.final(ctx, err)
 	}
-	if err := s.agree(answer); err != nil {
-		return nil, err
-	}
-	if err := s.notify(ctx, "notifications/initialized", nil); err != nil {
-		return nil, err
-	}
-	if err := s.setLevel(ctx); err != nil {
+	if err := s.begin(ctx, answer); err != nil {
 		return nil, err
 	}
 	if k.mayAsk() {
 		s.listen(ctx)
 	}
 	return s, nil
+}
+
+// hello is the handshake.
+func (l *Leg) hello(on *Behalf) (*strictjson.Message, error) {
+	return message(l.nextID(), "initialize", object(map[string][]byte{
+		"protocolVersion": []byte(`"` + edge.LatestLegacy + `"`), "capabilities": on.capabilities(), "clientInfo": l.clientInfo(on),
+	}))
+}
+
+// begin takes the answer to the handshake and ends it.
+func (s *session) begin(ctx context.Context, answer *strictjson.Message) error {
+	if err := s.agree(answer); err != nil {
+		return err
+	}
+	if err := s.notify(ctx, "notifications/initialized", nil); err != nil {
+		return err
+	}
+	return s.setLevel(ctx)
 }
 
 // agree reads the answer to initialize.
@@ -87,7 +105,10 @@ func has(capabilities json.RawMessage, name string) bool {
 }
 
 func (s *session) header() http.Header {
-	h := http.Header{versionHeader: {s.revision}}
+	h := http.Header{}
+	if s.revision != "" {
+		h[versionHeader] = []string{s.revision}
+	}
 	if s.id != "" {
 		h[sessionHeader] = []string{s.id}
 	}
@@ -99,6 +120,9 @@ func (s *session) ask(ctx context.Context, method string, params []byte) (*stric
 	m, err := message(s.l.nextID(), method, params)
 	if err != nil {
 		return nil, err
+	}
+	if s.line != nil {
+		return s.line.request(ctx, s, m)
 	}
 	w, err := s.l.open(ctx, (&sending{l: s.l, on: s.on, http: http.MethodPost, m: m, header: s.header(), quiet: true}).call(ctx))
 	if err != nil {
@@ -123,6 +147,9 @@ func (s *session) notify(ctx context.Context, method string, params []byte) erro
 
 // send posts a notification or an answer of the client's. What the upstream makes of it is its own affair.
 func (s *session) send(ctx context.Context, m *strictjson.Message) error {
+	if s.line != nil {
+		return s.line.post(ctx, s, m)
+	}
 	w, err := s.l.open(ctx, (&sending{l: s.l, on: s.on, http: http.MethodPost, m: m, header: s.header(), quiet: true}).call(ctx))
 	if err != nil {
 		return err
@@ -138,7 +165,7 @@ func (s *session) send(ctx context.Context, m *strictjson.Message) error {
 // goodbye tells the upstream that a session is over; one that keeps none, or has no way to say so, hears nothing.
 func (s *session) goodbye() {
 	s.hush()
-	if s.id == "" {
+	if s.id == "" || s.line != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), goodbyeWithin)
