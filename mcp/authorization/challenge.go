@@ -25,7 +25,7 @@ const insufficientScope = "insufficient_scope"
 
 // ReadChallenge reads what a 401, or a 403 for want of a scope, asks for (RFC 9728 §5.1, RFC 6750 §3); nil for other answers.
 func ReadChallenge(resp *http.Response) *Required {
-	params := bearerParams(resp.Header.Get("WWW-Authenticate"))
+	params := bearerParams(resp.Header.Values("WWW-Authenticate"))
 	if resp.StatusCode != http.StatusUnauthorized && (resp.StatusCode != http.StatusForbidden || params["error"] != insufficientScope) {
 		return nil
 	}
@@ -34,21 +34,33 @@ func ReadChallenge(resp *http.Response) *Required {
 	}
 }
 
-// bearerParams returns the parameters of a Bearer challenge: name=token or name="text", separated by commas.
-func bearerParams(header string) map[string]string {
-	params := map[string]string{}
-	scheme, rest, ok := strings.Cut(header, " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return params
-	}
-	for rest != "" {
-		name, after, ok := strings.Cut(strings.TrimLeft(rest, " ,\t"), "=")
-		if !ok {
+// bearerParams returns the parameters of the first Bearer challenge: name=token or name="text", separated by commas. Other
+// challenges may stand before it, in the same field or in one of their own (RFC 9110 §11.6.1).
+func bearerParams(fields []string) map[string]string {
+	params, scheme := map[string]string{}, ""
+	for _, rest := range fields {
+		for rest != "" {
+			before, after, ok := strings.Cut(rest, "=")
+			if !ok {
+				break
+			}
+			words := strings.FieldsFunc(before, func(r rune) bool { return r == ' ' || r == '\t' || r == ',' })
+			if len(words) > 1 {
+				if len(params) > 0 {
+					return params // another challenge begins
+				}
+				scheme = words[len(words)-2]
+			}
+			var value string
+			value, rest = paramValue(strings.TrimLeft(after, " \t"))
+			if len(words) > 0 && strings.EqualFold(scheme, "Bearer") {
+				params[strings.ToLower(words[len(words)-1])] = value
+			}
+		}
+		if len(params) > 0 {
 			return params
 		}
-		var value string
-		value, rest = paramValue(after)
-		params[strings.ToLower(strings.TrimSpace(name))] = value
+		scheme = ""
 	}
 	return params
 }

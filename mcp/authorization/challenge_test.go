@@ -21,6 +21,9 @@ func TestChallengesAreRead(t *testing.T) { // RFC 9728 §5.1, RFC 6750 §3
 		{"no header", 401, "", &Required{Status: 401}},
 		{"role lacking", 403, "", nil},
 		{"fine", 200, "", nil},
+		{"behind another scheme", 401, `Basic realm="Bearer scope=x", Bearer scope="a", error="invalid_token"`, &Required{401, "", "a", "invalid_token"}},
+		{"before another scheme", 401, `Bearer scope="a", DPoP scope="b", error="e"`, &Required{Status: 401, Scope: "a"}},
+		{"behind a token", 401, `Negotiate abc==, Bearer scope="a"`, &Required{Status: 401, Scope: "a"}},
 		{"cut short", 401, `Bearer scope="x`, &Required{Status: 401, Scope: "x"}},
 	} {
 		resp := &http.Response{StatusCode: c.status, Header: http.Header{}}
@@ -34,8 +37,15 @@ func TestChallengesAreRead(t *testing.T) { // RFC 9728 §5.1, RFC 6750 §3
 	}
 }
 
+func TestChallengesStandInFieldsOfTheirOwn(t *testing.T) { // RFC 9110 §11.6.1
+	resp := &http.Response{StatusCode: 401, Header: http.Header{"Www-Authenticate": {`Basic realm="x"`, `Bearer scope="a"`, `Bearer scope="b"`}}}
+	if got := ReadChallenge(resp); got == nil || got.Scope != "a" {
+		t.Errorf("%+v", got)
+	}
+}
+
 func FuzzChallenge(f *testing.F) {
 	f.Add(`Bearer resource_metadata="https://gw/x", scope="a"`)
 	f.Add(`Bearer a="\`)
-	f.Fuzz(func(t *testing.T, header string) { bearerParams(header) })
+	f.Fuzz(func(t *testing.T, header string) { bearerParams([]string{header, header}) })
 }

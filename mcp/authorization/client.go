@@ -48,6 +48,7 @@ type grant struct {
 	scopes []string
 	token  *oauth2.Token
 	config oauth2.Config
+	named  string // the resource as its metadata names it
 }
 
 const postTime = 15 * time.Second
@@ -105,6 +106,10 @@ func (c *Client) Begin(ctx context.Context, resource string, need *Required) (*P
 	if err != nil {
 		return nil, err
 	}
+	// A person's browser goes there, past every other check: the address of a script or a file would do harm there.
+	if err := c.cfg.Guard.CheckURL(server.AuthorizationEndpoint); err != nil {
+		return nil, fmt.Errorf("check the authorization endpoint: %w", err)
+	}
 	cred, err := c.credentialsAt(ctx, server)
 	if err != nil {
 		return nil, err
@@ -131,47 +136,17 @@ func (c *Client) Finish(ctx context.Context, resource string, p *Pending, answer
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.grants[resource] = &grant{issuer: p.server.Issuer, scopes: p.scopes, token: token, config: p.config}
+	c.grants[resource] = &grant{issuer: p.server.Issuer, scopes: p.scopes, token: token, config: p.config, named: p.resource}
 	return nil
-}
-
-// Renew gets a new token with the refresh token, where there is one and the token was not refused for want of a scope.
-func (c *Client) Renew(ctx context.Context, resource string) bool {
-	c.mu.Lock()
-	g := c.grants[resource]
-	if g == nil || g.token.RefreshToken == "" {
-		c.mu.Unlock()
-		return false
-	}
-	config, old := g.config, *g.token
-	c.mu.Unlock()
-	old.Expiry = c.cfg.Now().Add(-time.Minute)
-	token, err := config.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, c.http), &old).Token()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err != nil || c.grants[resource] != g {
-		g.token.RefreshToken = ""
-		return false
-	}
-	g.token = token
-	return true
-}
-
-// secretless leaves out what a token endpoint sent back: it may repeat what it was sent.
-func secretless(err error) error {
-	var e *oauth2.RetrieveError
-	if errors.As(err, &e) {
-		status := 0
-		if e.Response != nil {
-			status = e.Response.StatusCode
-		}
-		return fmt.Errorf("the token endpoint answered %d %s", status, e.ErrorCode)
-	}
-	return err
 }
 
 // check compares what came back with what was asked (RFC 6749 §4.1.2, RFC 9207 §2.4): state and issuer also of errors.
 func (p *Pending) check(answer url.Values) error {
+	for _, name := range []string{"state", "iss", "code", "error"} {
+		if len(answer[name]) > 1 { // whoever looks at the first of them and whoever looks at the last would differ (RFC 6749 §3.1)
+			return errors.New("the answer says something twice")
+		}
+	}
 	if answer.Get("state") != p.state {
 		return errors.New("the answer's state is not the one that was sent")
 	}

@@ -85,7 +85,7 @@ func (c *Client) resource(ctx context.Context, u *url.URL, resource, metadata st
 		if err != nil {
 			return nil, fmt.Errorf("read the resource's metadata: %w", err)
 		}
-		if !covers(res.Resource, resource) {
+		if res.Resource != resource && (metadata != "" || !wholeOrigin(res.Resource, address)) {
 			return nil, errors.New("the resource's metadata is about another resource") // a token for it would be good elsewhere
 		}
 		return &res, nil
@@ -93,14 +93,11 @@ func (c *Client) resource(ctx context.Context, u *url.URL, resource, metadata st
 	return nil, fmt.Errorf("read the resource's metadata: %w", errNoDocument)
 }
 
-// covers reports whether metadata about one resource holds for the address that was used: the same, byte for byte, or,
-// where the document stands at the root, the whole origin.
-func covers(named, used string) bool {
-	if named == used {
-		return true
-	}
-	u, err := url.Parse(used)
-	return err == nil && strings.TrimSuffix(named, "/") == origin(u)
+// wholeOrigin reports whether the document at an origin's root names that origin, which is the only resource it can be about
+// (RFC 9728 §3.1). Where a challenge or the path names a document, the resource is the upstream's address and nothing wider.
+func wholeOrigin(named, address string) bool {
+	root, ok := strings.CutSuffix(address, wellKnownResource)
+	return ok && strings.TrimSuffix(named, "/") == root
 }
 
 func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
@@ -188,6 +185,7 @@ func (c *Client) scopes(resource string, res *Resource, server *Server, need *Re
 	}
 	c.mu.Unlock()
 	const lasting = "offline_access"
+	scopes = slices.DeleteFunc(scopes, func(s string) bool { return s == lasting })
 	if slices.Contains(server.ScopesSupported, lasting) {
 		scopes = append(scopes, lasting)
 	}

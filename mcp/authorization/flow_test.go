@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -23,6 +24,8 @@ type world struct {
 	url      string
 	resource map[string]any // its metadata; nil: none
 	server   map[string]any // its metadata; nil: none
+	at       string         // path of the resource's metadata; "": made from the resource's own
+	named    bool           // the challenge names that address
 	redirect func(q url.Values) url.Values
 	scope    string // asked for by the challenge
 	needs    string // scope without which a call is refused with 403
@@ -34,6 +37,8 @@ type world struct {
 	registed []Document
 	asked    []url.Values // of the authorization endpoint
 	granted  string
+	refresh  int    // > 0: tokens come with a refresh token; counts them
+	revoked  string // a token that is no longer good
 }
 
 func newWorld(t *testing.T) *world {
@@ -61,7 +66,7 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/mcp":
 		w.call(rw, r)
-	case r.URL.Path == "/.well-known/oauth-protected-resource/mcp" && w.resource != nil:
+	case r.URL.Path == w.document() && w.resource != nil:
 		write(w.resource)
 	case r.URL.Path == "/.well-known/oauth-authorization-server/as" && w.server != nil:
 		write(w.server)
@@ -79,6 +84,11 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 		if n := len(w.asked); n > 0 {
 			w.granted = w.asked[n-1].Get("scope")
 		}
+		if w.refresh > 0 {
+			w.refresh++
+			write(map[string]any{"access_token": fmt.Sprintf("token:%s,%d", w.granted, w.refresh), "token_type": "Bearer", "expires_in": 3600, "refresh_token": fmt.Sprint("refresh", w.refresh)})
+			return
+		}
 		write(map[string]any{"access_token": "token:" + strings.ReplaceAll(w.granted, " ", ","), "token_type": "Bearer", "expires_in": 3600})
 	default:
 		http.NotFound(rw, r)
@@ -88,8 +98,12 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 func (w *world) call(rw http.ResponseWriter, r *http.Request) {
 	token, signedIn := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer token:")
 	switch {
-	case !signedIn:
-		rw.Header().Set("WWW-Authenticate", `Bearer scope="`+w.scope+`"`)
+	case !signedIn || w.revoked != "" && token == w.revoked:
+		challenge := `Bearer scope="` + w.scope + `"`
+		if w.named {
+			challenge += `, resource_metadata="` + w.url + w.document() + `"`
+		}
+		rw.Header().Set("WWW-Authenticate", challenge)
 		rw.WriteHeader(http.StatusUnauthorized)
 	case w.needs != "" && !slices.Contains(strings.Split(token, ","), w.needs):
 		rw.Header().Set("WWW-Authenticate", `Bearer error="insufficient_scope", scope="`+w.needs+`"`)
@@ -98,6 +112,14 @@ func (w *world) call(rw http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		_, _ = rw.Write(body)
 	}
+}
+
+// document is where the resource's metadata stands.
+func (w *world) document() string {
+	if w.at != "" {
+		return w.at
+	}
+	return "/.well-known/oauth-protected-resource/mcp"
 }
 
 // follow is the person, who allows at once.
@@ -180,8 +202,19 @@ func TestWhatTheMetadataSaysIsChecked(t *testing.T) { // §16.2: resource-mismat
 		change func(w *world)
 		want   string
 	}{
-		"another resource":       {func(w *world) { w.resource["resource"] = "https://evil.example/mcp" }, "about another resource"},
-		"another path":           {func(w *world) { w.resource["resource"] = w.url + "/mcp2" }, "about another resource"},
+		"another resource":  {func(w *world) { w.resource["resource"] = "https://evil.example/mcp" }, "about another resource"},
+		"another path":      {func(w *world) { w.resource["resource"] = w.url + "/mcp2" }, "about another resource"},
+		"the origin":        {func(w *world) { w.resource["resource"] = w.url }, "about another resource"},
+		"the origin's root": {func(w *world) { w.resource["resource"] = w.url + "/" }, "about another resource"},
+		"a slash more":      {func(w *world) { w.resource["resource"] = w.url + "/mcp/" }, "about another resource"},
+		"the origin, named": {func(w *world) {
+			w.resource["resource"], w.at, w.named = w.url, "/.well-known/oauth-protected-resource", true
+		}, "about another resource"},
+		"another origin at the root": {func(w *world) {
+			w.resource["resource"], w.at = "https://evil.example", "/.well-known/oauth-protected-resource"
+		}, "about another resource"},
+		"a script to sign in at": {func(w *world) { w.server["authorization_endpoint"] = "javascript:alert(1)//" }, "check the authorization endpoint"},
+		"a file to sign in at":   {func(w *world) { w.server["authorization_endpoint"] = "file:///etc/passwd" }, "check the authorization endpoint"},
 		"another issuer":         {func(w *world) { w.server["issuer"] = "https://evil.example" }, "names another issuer"},
 		"issuer with a slash":    {func(w *world) { w.server["issuer"] = w.url + "/as/" }, "names another issuer"},
 		"no S256":                {func(w *world) { w.server["code_challenge_methods_supported"] = []string{"plain"} }, "PKCE with S256"},
@@ -223,7 +256,9 @@ func TestTheAnswerMustBeTheIssuersOwn(t *testing.T) { // RFC 9207: iss-*
 			back.Set("error", "x")
 			back.Set("iss", "https://evil.example")
 		}, false},
-		"no code": {false, func(_ *world, back url.Values) { back.Del("code") }, false},
+		"two states":  {false, func(_ *world, back url.Values) { back.Add("state", "x") }, false},
+		"two issuers": {true, func(w *world, back url.Values) { back["iss"] = []string{w.url + "/as", "https://evil.example"} }, false},
+		"no code":     {false, func(_ *world, back url.Values) { back.Del("code") }, false},
 	} {
 		w := newWorld(t)
 		w.server["authorization_response_iss_parameter_supported"] = c.sends
@@ -242,7 +277,7 @@ func TestScopesWiden(t *testing.T) { // §16.2: scope-*, offline-access-*, scope
 	if _, err := w.post(w.transport(nil)); err != nil {
 		t.Fatal(err)
 	}
-	if a, b := w.asked[0].Get("scope"), w.asked[1].Get("scope"); a != "read offline_access" || b != "read offline_access write" {
+	if a, b := w.asked[0].Get("scope"), w.asked[1].Get("scope"); a != "read offline_access" || b != "read write offline_access" {
 		t.Errorf("asked for %q, then %q", a, b)
 	}
 	w = newWorld(t)
@@ -264,6 +299,48 @@ func TestScopesWiden(t *testing.T) { // §16.2: scope-*, offline-access-*, scope
 	}
 	if _, err := w.post(tr); err == nil || len(w.asked) != 3 {
 		t.Errorf("%d sign-ins, %v", len(w.asked), err)
+	}
+}
+
+// A grant that lasts is asked for only where the authorization server offers one, whoever else names it.
+func TestALastingGrantIsTheServersToOffer(t *testing.T) { // §16.2: offline-access-not-supported
+	w := newWorld(t)
+	w.resource["scopes_supported"] = []string{"a", "offline_access"}
+	w.server["scopes_supported"] = []string{"a"}
+	if _, err := w.post(w.transport(nil)); err != nil || w.asked[0].Get("scope") != "a" {
+		t.Errorf("%v, %v", w.asked, err)
+	}
+}
+
+// The document at an origin's root is about that origin; the token is asked for what it names (metadata-var2).
+func TestTheRootsMetadataIsAboutTheOrigin(t *testing.T) {
+	w := newWorld(t)
+	w.resource["resource"], w.at = w.url, "/.well-known/oauth-protected-resource"
+	if _, err := w.post(w.transport(nil)); err != nil || w.asked[0].Get("resource") != w.url {
+		t.Errorf("%v, %v", w.asked, err)
+	}
+}
+
+// A token that is refused is renewed without the person; the renewal names the resource, too (RFC 8707 §2.2).
+func TestARefusedTokenIsRenewedForItsResource(t *testing.T) {
+	w := newWorld(t)
+	w.refresh = 1
+	tr := w.transport(nil)
+	if _, err := w.post(tr); err != nil {
+		t.Fatal(err)
+	}
+	w.mu.Lock()
+	w.revoked = ",2"
+	w.mu.Unlock()
+	if _, err := w.post(tr); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.asked) != 1 || len(w.tokens) != 2 {
+		t.Fatalf("%d sign-ins, %d token requests", len(w.asked), len(w.tokens))
+	}
+	form := w.tokens[1]
+	if form.Get("grant_type") != "refresh_token" || form.Get("refresh_token") != "refresh2" || form.Get("resource") != w.url+"/mcp" || len(form["resource"]) != 1 || !strings.HasPrefix(w.auths[1], "Basic ") {
+		t.Errorf("the form is %v, the header %q", form, w.auths[1])
 	}
 }
 
