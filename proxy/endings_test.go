@@ -125,6 +125,30 @@ func TestACacheHitReachesNoBackendAndCostsNothing(t *testing.T) {
 	}
 }
 
+// What is answered where the call was made goes under the policies and into the ledger like any other, and is not sent.
+func TestALocalCallIsJudgedAndRecordedAndNotSent(t *testing.T) {
+	b, rows := proxytest.New(t), &ledger{}
+	p := single(t, b, BackendConfig{}, Deps{Recorder: rows})
+	for _, refuse := range []bool{false, true} {
+		w := &witness{}
+		if refuse {
+			w.refuse = &Error{Kind: Refused, Code: "rate_limited", Status: 429}
+		}
+		call := &Call{Surface: MCP, Endpoint: "find_tools", Server: "s", Tool: "find_tools", Local: true, Policies: &Policies{}}
+		call.Policies.ByPhase[PhaseCalls] = []Policy{w}
+		a, err := p.Do(t.Context(), call)
+		if (err != nil) != refuse {
+			t.Fatalf("refused %v: %v", refuse, err)
+		}
+		if a != nil {
+			a.Settle(Outcome{Ending: EndOK, Status: a.Status})
+		}
+	}
+	if len(rows.rows) != 2 || rows.rows[0].Status != 200 || rows.rows[0].Tool != "find_tools" || rows.rows[1].Ending != EndRefused || b.Count() != 0 {
+		t.Errorf("records %+v, sent %d", rows.rows, b.Count())
+	}
+}
+
 // CB-2: millionths, rounded half-even once; cached and cache-creation tokens are parts of the input.
 func TestCostIsRoundedOnceAndCountsPartsOnce(t *testing.T) {
 	tests := []struct {

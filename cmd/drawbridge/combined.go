@@ -94,7 +94,7 @@ func (b *builder) buildCombined(cfg *Config, sc ServerConfig, apis map[string]*a
 	if err != nil {
 		return nil, err
 	}
-	return b.searching(&sc, made), nil
+	return b.searching(&sc, made, s), nil
 }
 
 // holdOf returns what holds changed tools of upstreams back; nil where there are none.

@@ -111,5 +111,5 @@ func (b *builder) buildRelay(cfg *Config, sc ServerConfig, from *FromConfig, s *
 	if err != nil {
 		return nil, err
 	}
-	return b.searchingRelay(&sc, server, other), nil
+	return b.searchingRelay(&sc, server, other, s), nil
 }

@@ -68,7 +68,7 @@ func (b *builder) buildServer(cfg *Config, sc ServerConfig, apis map[string]*api
 	if err != nil {
 		return nil, err
 	}
-	return b.searching(&sc, server), nil
+	return b.searching(&sc, server, s), nil
 }
 
 // bridgeTools are the tools of one API as the server offers them.

@@ -2,15 +2,12 @@ package bridge
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math"
 	"net"
-	"net/http"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -43,7 +40,7 @@ func (c *call) fault(ctx context.Context, err error) (resultBody, error) {
 	identity.RequestFrom(ctx).Note(slog.String("error", e.Code))
 	switch e.Kind {
 	case proxy.Refused:
-		return resultBody{}, refusal(e)
+		return resultBody{}, edge.Refused(e)
 	case proxy.Cancelled:
 		return resultBody{}, e // nobody is there to read it
 	case proxy.Internal:
@@ -89,25 +86,6 @@ func short(d time.Duration) string {
 		s = strings.TrimSuffix(s, "0s")
 	}
 	return s
-}
-
-// refusal is what a policy said: 429 for rates, 403 for quotas and rules, with the time to wait in the error and in the
-// header, which clients read that know nothing of JSON-RPC.
-func refusal(e *proxy.Error) error {
-	h := e.Header.Clone()
-	if h == nil {
-		h = http.Header{}
-	}
-	data := map[string]any{}
-	if e.Code != "" {
-		data["code"] = e.Code
-	}
-	if e.RetryAfter > 0 {
-		data["retryAfter"] = seconds(e.RetryAfter)
-		h.Set("Retry-After", strconv.Itoa(seconds(e.RetryAfter)))
-	}
-	raw, _ := json.Marshal(data)
-	return &edge.Error{Code: edge.CodeServer, Status: e.HTTPStatus(), Msg: e.Msg, Data: raw, Header: h, Err: e.Err}
 }
 
 // seconds rounds up: a client that waits so long is not too early.

@@ -60,6 +60,19 @@ func (s *Server) MayUse(c *identity.Caller, tool string) bool {
 	return !ruled || s.matches(c, s.rules.lists[rule])
 }
 
+// Check refuses a call that the caller may not make, before anybody is asked for anything, while a refusal still is the whole
+// answer: with the same words whether there is no such tool or it is not theirs (A1), with a challenge when the token lacks
+// the tool's scope (A2).
+func (s *Server) Check(c *identity.Caller, tool string) error {
+	if s.sourceOf(tool) == nil || !s.MayUse(c, tool) {
+		return unknownTool(tool)
+	}
+	if scope := s.cfg.Tools[tool].Scope; scope != "" && !c.HasScope(scope) {
+		return s.insufficientScope(c, scope)
+	}
+	return nil
+}
+
 // shows is MayUse of a tool that a source lists: one that is held back is shown to nobody (Q3).
 func (s *Server) shows(c *identity.Caller, src *source, tool string) bool {
 	if !s.MayUse(c, tool) {

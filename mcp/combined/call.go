@@ -20,11 +20,10 @@ func (s *Server) callTool(ctx context.Context, r *edge.Request) (json.RawMessage
 	if !ok {
 		return nil, edge.InvalidParams("params.name must be a string")
 	}
-	// The same words whether there is no such tool or it is not the caller's, and before anybody is asked for anything (A1).
-	src := s.sourceOf(name)
-	if src == nil || !s.MayUse(r.Caller, name) {
-		return nil, unknownTool(name)
+	if err := s.Check(r.Caller, name); err != nil {
+		return nil, err
 	}
+	src := s.sourceOf(name)
 	one, err := src.find(ctx, r, toolsList, name)
 	switch {
 	case err != nil:
@@ -37,9 +36,6 @@ func (s *Server) callTool(ctx context.Context, r *edge.Request) (json.RawMessage
 		if text, held := s.cfg.Hold.Held(name); held {
 			return s.toolError(text, r.Modern), nil
 		}
-	}
-	if scope := s.cfg.Tools[name].Scope; scope != "" && !r.Caller.HasScope(scope) {
-		return nil, s.insufficientScope(r.Caller, scope)
 	}
 	if m.Task.Present() && !r.Modern && !src.Made {
 		return nil, edge.MethodNotFound("tools/call as a task") // tasks are not declared (C4), so none can be asked for later

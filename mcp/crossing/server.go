@@ -114,13 +114,10 @@ func (s *Server) callTool(ctx context.Context, r *edge.Request) (json.RawMessage
 	if !ok {
 		return nil, edge.InvalidParams("params.name must be a string")
 	}
-	if !mcp.ValidToolName(name) || !s.mayUse(r.Caller, name) {
-		return nil, edge.InvalidParams("unknown tool: %s", clip(name)) // A1, J11
+	if err := s.Check(r.Caller, name); err != nil {
+		return nil, err
 	}
 	identity.RequestFrom(ctx).Note(slog.String("tool", name))
-	if scope := s.cfg.Tools[name].Scope; scope != "" && !r.Caller.HasScope(scope) {
-		return nil, s.insufficientScope(r.Caller, scope)
-	}
 	if answer, err := s.approved(ctx, r, name); answer != nil || err != nil {
 		return answer, err
 	}
@@ -134,6 +131,17 @@ func (s *Server) callTool(ctx context.Context, r *edge.Request) (json.RawMessage
 		return failure(text, r.Modern), nil // models read tool errors, hosts swallow protocol errors (§9.3)
 	}
 	return result, err
+}
+
+// Check refuses a call that the caller may not make, before anything is asked of the upstream (A1, A2).
+func (s *Server) Check(c *identity.Caller, tool string) error {
+	if !mcp.ValidToolName(tool) || !s.mayUse(c, tool) {
+		return edge.InvalidParams("unknown tool: %s", clip(tool)) // A1, J11
+	}
+	if scope := s.cfg.Tools[tool].Scope; scope != "" && !c.HasScope(scope) {
+		return s.insufficientScope(c, scope)
+	}
+	return nil
 }
 
 // failure is a tool's result that says what went wrong.

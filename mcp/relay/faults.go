@@ -34,7 +34,7 @@ func (x *exchange) fault(err error) (*edge.Passed, error) {
 	}
 	switch e.Kind {
 	case proxy.Refused:
-		return nil, policyRefusal(e)
+		return nil, edge.Refused(e)
 	case proxy.Cancelled:
 		return nil, e // nobody is there to read it
 	case proxy.Internal:
@@ -103,23 +103,4 @@ func short(d time.Duration) string {
 		s = strings.TrimSuffix(s, "0s")
 	}
 	return s
-}
-
-// policyRefusal is what a policy of ours said, with the time to wait in the error and in the header.
-func policyRefusal(e *proxy.Error) error {
-	h := e.Header.Clone()
-	if h == nil {
-		h = http.Header{}
-	}
-	data := map[string]any{}
-	if e.Code != "" {
-		data["code"] = e.Code
-	}
-	if e.RetryAfter > 0 {
-		wait := int(math.Ceil(e.RetryAfter.Seconds()))
-		data["retryAfter"] = wait
-		h.Set("Retry-After", strconv.Itoa(wait))
-	}
-	raw, _ := json.Marshal(data)
-	return &edge.Error{Code: edge.CodeServer, Status: e.HTTPStatus(), Msg: e.Msg, Data: raw, Header: h, Err: e.Err}
 }

@@ -24,21 +24,52 @@ func (s *Server) call(ctx context.Context, r *edge.Request) (json.RawMessage, er
 	if !ok || !slices.Contains(Names(), name) {
 		return s.cfg.Server.Handle(ctx, r)
 	}
+	if err := s.check(r, name); err != nil {
+		return nil, err
+	}
 	v, err := s.viewOf(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	if !v.searched {
+	switch {
+	case !v.searched:
 		return s.cfg.Server.Handle(ctx, r)
-	}
-	switch name {
-	case findTools:
-		return s.find(ctx, r, v.made())
-	case describeTool:
-		return s.describe(ctx, r, v.made())
-	default:
+	case name == callTool:
 		return s.through(ctx, r, v)
 	}
+	done, err := s.admit(ctx, r, name)
+	if err != nil {
+		return nil, err
+	}
+	own := s.find
+	if name == describeTool {
+		own = s.describe
+	}
+	result, err := own(ctx, r, v.made())
+	done(err != nil)
+	return result, err
+}
+
+// check refuses what call_tool would be refused for, while a refusal still is the whole answer: finding out whether the list
+// is searched may take long enough for a stream to begin (A2).
+func (s *Server) check(r *edge.Request, name string) error {
+	if name != callTool || s.cfg.Check == nil || s.cfg.Mode == Off {
+		return nil
+	}
+	if v, ok := s.known(s.viewKey(r)); ok && !v.searched {
+		return nil
+	}
+	if tool, ok := r.Message.Text(r.Message.Member(r.Message.Arguments, "name")); ok && !slices.Contains(Names(), tool) {
+		return s.cfg.Check(r, tool)
+	}
+	return nil
+}
+
+func (s *Server) admit(ctx context.Context, r *edge.Request, tool string) (done func(failed bool), err error) {
+	if s.cfg.Admit == nil {
+		return func(bool) {}, nil
+	}
+	return s.cfg.Admit(ctx, r, tool)
 }
 
 // find is find_tools.

@@ -241,6 +241,47 @@ func TestCallToolIsACallOfTheInnerName(t *testing.T) { // F1, F2, F6
 	}
 }
 
+// Searching is a call like any other: the server's policies count it, and may refuse it (mcp.md §3 row 14).
+func TestSearchingGoesUnderThePolicies(t *testing.T) {
+	shop, counted, ended := newShop(), "", 0
+	limit := 2
+	s := New(Config{Server: shop, Tools: shop.list, Mode: On, Admit: func(_ context.Context, _ *edge.Request, tool string) (func(bool), error) {
+		if limit--; limit < 0 {
+			return nil, &edge.Error{Status: 429, Code: edge.CodeServer, Msg: "too many calls"}
+		}
+		counted += tool + " "
+		return func(bool) { ended++ }, nil
+	}})
+	ask(t, s, "tools/call", call("find_tools", `{"query":"order"}`))
+	ask(t, s, "tools/call", call("describe_tool", `{"name":"getOrder"}`))
+	if got := ask(t, s, "tools/call", call("find_tools", `{"query":"order"}`)); !strings.Contains(got, "too many calls") {
+		t.Errorf("the third search said %s", got)
+	}
+	ask(t, s, "tools/call", call("call_tool", `{"name":"getOrder"}`)) // the server's own to count
+	if counted != "find_tools describe_tool " || ended != 2 {
+		t.Errorf("counted %q, ended %d", counted, ended)
+	}
+}
+
+// A call that lacks a scope is refused before anybody is asked what the list is: then the refusal is still the whole answer (A2).
+func TestARefusalDoesNotWaitForTheList(t *testing.T) {
+	shop, asked := newShop(), 0
+	s := New(Config{Server: shop, Mode: On,
+		Tools: func(ctx context.Context, r *edge.Request) ([]Tool, error) { asked++; return shop.list(ctx, r) },
+		Check: func(_ *edge.Request, tool string) error {
+			if tool == "deleteCustomer" {
+				return &edge.Error{Status: 403, Code: edge.CodeInvalidRequest, Msg: "this tool needs the scope delete"}
+			}
+			return nil
+		}})
+	if got := ask(t, s, "tools/call", call("call_tool", `{"name":"deleteCustomer"}`)); !strings.Contains(got, "needs the scope") || asked != 0 {
+		t.Errorf("%s, after %d lists", got, asked)
+	}
+	if got := ask(t, s, "tools/call", call("call_tool", `{"name":"getOrder"}`)); strings.HasPrefix(got, "error") || asked != 1 {
+		t.Errorf("%s, after %d lists", got, asked)
+	}
+}
+
 func TestAListThatCannotBeReadIsAnError(t *testing.T) {
 	inner := newShop()
 	s := New(Config{Server: inner, Mode: On, Tools: func(context.Context, *edge.Request) ([]Tool, error) { return nil, errors.New("down") }})

@@ -63,6 +63,11 @@ type Config struct {
 	Server edge.Server
 	// Tools returns the caller's whole list: what roles and holds leave of it.
 	Tools func(ctx context.Context, r *edge.Request) ([]Tool, error)
+	// Admit puts a call of find_tools or describe_tool under the server's policies, like any other call (mcp.md §3 row 14);
+	// done ends it. nil: there are none.
+	Admit func(ctx context.Context, r *edge.Request, tool string) (done func(failed bool), err error)
+	// Check refuses a tool that the caller may not call, before anything is asked of anybody (A1, A2). nil: the server does.
+	Check func(r *edge.Request, tool string) error
 	Mode  Mode
 	Above Above
 	TTL   time.Duration // how long a list is used; 0: as long as the view of Server is the same

@@ -37,18 +37,12 @@ type facts struct {
 
 // viewOf returns what the caller sees, from the list of the wrapped server. Lists that are the same share one view.
 func (s *Server) viewOf(ctx context.Context, r *edge.Request) (*view, error) {
-	key := s.cfg.Server.View(r.Caller)
-	if s.cfg.PerCaller {
-		key += "\x00" + string(r.Caller.Kind) + "\x00" + r.Caller.Subject + "\x00" + r.Caller.Subscription.ID
-	}
 	if s.cfg.Mode == Off {
 		return &view{}, nil
 	}
-	s.mu.Lock()
-	known, ok := s.fresh[key]
-	s.mu.Unlock()
-	if ok && (s.cfg.TTL <= 0 || s.now().Before(known.at.Add(s.cfg.TTL))) {
-		return known.view, nil
+	key := s.viewKey(r)
+	if v, ok := s.known(key); ok {
+		return v, nil
 	}
 	tools, err := s.cfg.Tools(ctx, r)
 	if err != nil {
@@ -62,6 +56,22 @@ func (s *Server) viewOf(ctx context.Context, r *edge.Request) (*view, error) {
 	}
 	s.fresh[key] = freshView{v, s.now()}
 	return v, nil
+}
+
+func (s *Server) viewKey(r *edge.Request) string {
+	key := s.cfg.Server.View(r.Caller)
+	if s.cfg.PerCaller {
+		key += "\x00" + string(r.Caller.Kind) + "\x00" + r.Caller.Subject + "\x00" + r.Caller.Subscription.ID
+	}
+	return key
+}
+
+// known returns the view that was found out lately.
+func (s *Server) known(key string) (*view, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, ok := s.fresh[key]
+	return k.view, ok && (s.cfg.TTL <= 0 || s.now().Before(k.at.Add(s.cfg.TTL)))
 }
 
 func hashOf(tools []Tool) string {
@@ -86,10 +96,13 @@ func (s *Server) newView(tools []Tool) (*view, int) {
 		_, own := v.byName[name]
 		return own
 	})
+	if v.searched {
+		go v.made() // with the list, so that the first search finds it there (F4)
+	}
 	return v, size
 }
 
-// made builds the index with the first search.
+// made builds the index once; whoever needs it meanwhile waits.
 func (v *view) made() *view {
 	v.build.Do(func() {
 		v.facts = make([]facts, len(v.tools))

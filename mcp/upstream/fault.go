@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -65,7 +64,7 @@ func (l *Leg) fault(err error) error {
 	}
 	switch e.Kind {
 	case proxy.Refused:
-		return policyRefusal(e)
+		return edge.Refused(e)
 	case proxy.Cancelled, proxy.Internal:
 		return e
 	case proxy.Invalid:
@@ -111,25 +110,6 @@ func (l *Leg) tooSlow() string {
 		s = strings.TrimSuffix(s, "0s")
 	}
 	return "the upstream did not answer within " + s
-}
-
-// policyRefusal is what a policy of ours said, with the time to wait in the error and in the header.
-func policyRefusal(e *proxy.Error) error {
-	h := e.Header.Clone()
-	if h == nil {
-		h = http.Header{}
-	}
-	data := map[string]any{}
-	if e.Code != "" {
-		data["code"] = e.Code
-	}
-	if e.RetryAfter > 0 {
-		wait := int(math.Ceil(e.RetryAfter.Seconds()))
-		data["retryAfter"] = wait
-		h.Set("Retry-After", strconv.Itoa(wait))
-	}
-	raw, _ := json.Marshal(data)
-	return &edge.Error{Code: edge.CodeServer, Status: e.HTTPStatus(), Msg: e.Msg, Data: raw, Header: h, Err: e.Err}
 }
 
 // clip keeps what is repeated short.

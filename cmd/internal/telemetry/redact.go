@@ -97,7 +97,7 @@ func suspicious(key string) bool {
 // harmless keys hold counts, names and closed sets although they contain a suspicious word.
 var harmless = map[string]bool{
 	"tokens_in": true, "tokens_out": true, "tokens_cached": true, "tokens": true, "code": true, "status_code": true, "key_id": true, "kid": true,
-	"token_kind": true,
+	"token_kind": true, "rpc_code": true,
 }
 
 // secretText matches texts that look like a credential wherever they stand: JWTs, bearer headers, keys of providers and
