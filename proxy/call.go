@@ -64,6 +64,9 @@ type Call struct {
 
 	// FollowSameOrigin lets the pipeline follow up to 3 redirects of a GET or HEAD, at the backend's own origin only.
 	FollowSameOrigin bool
+	// FollowUnchanged lets the pipeline follow up to 2 answers of 307 or 308, whatever the method, at the backend's own origin
+	// only: the same request is meant for another path there, and was not looked at where it came first (mcp.md §9.3).
+	FollowUnchanged bool
 
 	// Inspect looks at the first bytes of a stream before its headers go to the caller, so that a 200 whose first event
 	// is an error can still be tried again (llm.md RE-3). It is called with ever more bytes while it asks for more, and

@@ -296,6 +296,46 @@ func TestTheCallersDeadlineIsNoFailureOfTheBackend(t *testing.T) {
 	})
 }
 
+// A message that is meant for another path of the same origin is sent there as it is, two hops at most (mcp.md §9.3).
+func TestMessagesAreFollowedUnchanged(t *testing.T) {
+	other := proxytest.New(t)
+	to := func(status int, where string) step {
+		return step{Status: status, Header: map[string]string{"Location": where}}
+	}
+	tests := map[string]struct {
+		steps    []step
+		status   int
+		requests int
+	}{
+		"307, 308":       {[]step{to(307, "/a/"), to(308, "/b?c=1"), {Body: "end"}}, 200, 3},
+		"two at most":    {[]step{to(307, "/a")}, 307, 3},
+		"301":            {[]step{to(301, "/a")}, 301, 1},
+		"302":            {[]step{to(302, "/a")}, 302, 1},
+		"303":            {[]step{to(303, "/a")}, 303, 1},
+		"another origin": {[]step{to(307, other.URL+"/steal")}, 307, 1},
+		"another scheme": {[]step{to(307, strings.Replace(other.URL, "http:", "https:", 1))}, 307, 1},
+		"nowhere":        {[]step{to(307, "")}, 307, 1},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := proxytest.New(t, tt.steps...)
+			p := single(t, b, BackendConfig{}, Deps{})
+			call := post("a", "hello")
+			call.FollowUnchanged = true
+			a := must(t, p, call)
+			if a.Status != tt.status || b.Count() != tt.requests || other.Count() != 0 {
+				t.Errorf("status %d, %d requests, %d elsewhere", a.Status, b.Count(), other.Count())
+			}
+			for _, r := range b.Requests() {
+				if r.Method != "POST" || string(r.Body) != "hello" {
+					t.Errorf("%s %s %q", r.Method, r.URL, r.Body)
+				}
+			}
+			done(a)
+		})
+	}
+}
+
 // Redirects of a GET at the own origin are followed where the call asks for it, three at most; others come back as they are.
 func TestRedirectsAreFollowedOnlyAtTheOwnOrigin(t *testing.T) {
 	other := proxytest.New(t)

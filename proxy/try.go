@@ -22,6 +22,7 @@ var (
 
 const (
 	maxRedirects = 3
+	maxUnchanged = 2        // of FollowUnchanged
 	lookBytes    = 64 << 10 // most that Inspect is shown
 )
 
@@ -99,7 +100,7 @@ func (t *try) send() {
 		if resp.Request == nil {
 			resp.Request = req
 		}
-		if hops >= maxRedirects || !t.redirected(req) {
+		if !t.follows(req, hops) || !t.redirected(req) {
 			return
 		}
 	}
@@ -144,17 +145,23 @@ func (t *try) request() (*http.Request, error) {
 	return req, nil
 }
 
-// redirected decides about a 3xx of a GET or HEAD: only to the backend's own origin, so that the credential stays there.
-func (t *try) redirected(req *http.Request) bool {
-	if !t.run.call.FollowSameOrigin || req.Method != http.MethodGet && req.Method != http.MethodHead {
-		return false
-	}
+// follows reports whether the call wants a 3xx followed.
+func (t *try) follows(req *http.Request, hops int) bool {
+	call := t.run.call
 	switch t.resp.StatusCode {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect,
-		http.StatusPermanentRedirect:
+	case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		if call.FollowUnchanged {
+			return hops < maxUnchanged
+		}
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther:
 	default:
 		return false
 	}
+	return call.FollowSameOrigin && hops < maxRedirects && (req.Method == http.MethodGet || req.Method == http.MethodHead)
+}
+
+// redirected goes on where a 3xx points to: only at the backend's own origin, so that the credential stays there.
+func (t *try) redirected(req *http.Request) bool {
 	to, err := req.URL.Parse(t.resp.Header.Get("Location"))
 	if err != nil || t.resp.Header.Get("Location") == "" {
 		return false

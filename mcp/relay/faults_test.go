@@ -36,17 +36,26 @@ func TestFaultsOfTheUpstream(t *testing.T) { // §9.3
 	}{
 		"401": {answer: answerWith(401, map[string]string{"WWW-Authenticate": "Bearer"}, ""), status: 502, want: `"code":-32000,"message":"the gateway's credential for this upstream was refused"`,
 			callOfATool: `{"content":[{"type":"text","text":"the gateway's credential for this upstream was refused"}],"isError":true,"resultType":"complete"}`, statusOfTool: 200},
-		"403":                    {answer: answerWith(403, asJSON, `{"error":"no"}`), status: 502, want: `credential for this upstream was refused`, statusOfTool: 200},
-		"429 in JSON-RPC":        {answer: answerWith(429, map[string]string{"Content-Type": "application/json", "Retry-After": "7"}, `{"jsonrpc":"2.0","id":"c1","error":{"code":-32000,"message":"slow  down"}}`), status: 429, want: `{"jsonrpc":"2.0","id":"c1","error":{"code":-32000,"message":"slow  down"}}`, header: "7"},
-		"503 with a page":        {answer: answerWith(503, map[string]string{"Content-Type": "text/html", "Retry-After": "9"}, `<html>secret host</html>`), status: 503, want: `"message":"the upstream is busy; try again later"`, header: "9"},
-		"400 in JSON-RPC":        {answer: answerWith(400, asJSON, `{"jsonrpc":"2.0","id":"c1","error":{"code":-32021,"message":"x","data":{"requiredCapabilities":{}}}}`), status: 400, want: `{"jsonrpc":"2.0","id":"c1","error":{"code":-32021,"message":"x","data":{"requiredCapabilities":{}}}}`},
-		"500 in JSON-RPC":        {answer: answerWith(500, asJSON, `{"jsonrpc":"2.0","id":"c1","error":{"code":-32603,"message":"x"}}`), status: 500, want: `{"jsonrpc":"2.0","id":"c1","error":{"code":-32603,"message":"x"}}`},
-		"500 with a page":        {answer: answerWith(500, map[string]string{"Content-Type": "text/html"}, `<html>`), status: 502, want: `upstream sent something that is not MCP`},
-		"200 with a page":        {answer: answerWith(200, map[string]string{"Content-Type": "text/html"}, `<html>`), status: 502, want: `upstream sent something that is not MCP`},
-		"200 with other JSON":    {answer: answerWith(200, asJSON, `{"hello":1}`), status: 502, want: `upstream sent something that is not MCP`},
-		"200 with nothing":       {answer: answerWith(200, asJSON, ``), status: 502, want: `upstream sent something that is not MCP`},
-		"204":                    {answer: answerWith(204, nil, ``), status: 502, want: `upstream sent something that is not MCP`},
-		"a redirect elsewhere":   {answer: answerWith(307, map[string]string{"Location": "http://example.com/"}, ``), status: 502, want: `upstream sent something that is not MCP`},
+		"403":                  {answer: answerWith(403, asJSON, `{"error":"no"}`), status: 502, want: `credential for this upstream was refused`, statusOfTool: 200},
+		"429 in JSON-RPC":      {answer: answerWith(429, map[string]string{"Content-Type": "application/json", "Retry-After": "7"}, `{"jsonrpc":"2.0","id":"c1","error":{"code":-32000,"message":"slow  down"}}`), status: 429, want: `{"jsonrpc":"2.0","id":"c1","error":{"code":-32000,"message":"slow  down"}}`, header: "7"},
+		"503 with a page":      {answer: answerWith(503, map[string]string{"Content-Type": "text/html", "Retry-After": "9"}, `<html>secret host</html>`), status: 503, want: `"message":"the upstream is busy; try again later"`, header: "9"},
+		"400 in JSON-RPC":      {answer: answerWith(400, asJSON, `{"jsonrpc":"2.0","id":"c1","error":{"code":-32021,"message":"x","data":{"requiredCapabilities":{}}}}`), status: 400, want: `{"jsonrpc":"2.0","id":"c1","error":{"code":-32021,"message":"x","data":{"requiredCapabilities":{}}}}`},
+		"500 in JSON-RPC":      {answer: answerWith(500, asJSON, `{"jsonrpc":"2.0","id":"c1","error":{"code":-32603,"message":"x"}}`), status: 500, want: `{"jsonrpc":"2.0","id":"c1","error":{"code":-32603,"message":"x"}}`},
+		"500 with a page":      {answer: answerWith(500, map[string]string{"Content-Type": "text/html"}, `<html>`), status: 502, want: `upstream sent something that is not MCP`},
+		"200 with a page":      {answer: answerWith(200, map[string]string{"Content-Type": "text/html"}, `<html>`), status: 502, want: `upstream sent something that is not MCP`},
+		"200 with other JSON":  {answer: answerWith(200, asJSON, `{"hello":1}`), status: 502, want: `upstream sent something that is not MCP`},
+		"200 with nothing":     {answer: answerWith(200, asJSON, ``), status: 502, want: `upstream sent something that is not MCP`},
+		"204":                  {answer: answerWith(204, nil, ``), status: 502, want: `upstream sent something that is not MCP`},
+		"a redirect elsewhere": {answer: answerWith(307, map[string]string{"Location": "http://example.com/"}, ``), status: 502, want: `upstream sent something that is not MCP`},
+		"a redirect of the origin": {answer: func(w http.ResponseWriter, r *http.Request, m mcptest.UpstreamMessage) {
+			if r.URL.Path == "/mcp" {
+				w.Header().Set("Location", "/mcp/")
+				w.WriteHeader(307)
+				return
+			}
+			mcptest.JSON(w, m.ID, `{"content":[],"at":"`+r.URL.Path+`"}`)
+		}, status: 200, want: `"at":"/mcp/"`},
+		"a redirect as GET":      {answer: answerWith(302, map[string]string{"Location": "/mcp/"}, ``), status: 502, want: `upstream sent something that is not MCP`},
 		"404 without a session":  {answer: answerWith(404, asJSON, `{"jsonrpc":"2.0","id":"c1","error":{"code":-32601,"message":"x"}}`), status: 404, want: `-32601`},
 		"an answer that is late": {answer: func(_ http.ResponseWriter, r *http.Request, _ mcptest.UpstreamMessage) { <-r.Context().Done() }, status: 504, want: `"message":"the upstream did not answer within 50ms"`, statusOfTool: 200},
 		"a reset": {answer: func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) { panic(http.ErrAbortHandler) }, status: 502, want: `"message":"upstream is unavailable"`,

@@ -41,6 +41,7 @@ func (x *exchange) describe(ctx context.Context) *proxy.Call {
 		Server:  x.s.cfg.Name, Tool: x.tool, API: x.s.cfg.Upstream, Target: x.s.cfg.Upstream,
 		Listen: m == nil && r.HTTP.Method == http.MethodGet || m != nil && m.Method == "subscriptions/listen",
 	}
+	call.FollowUnchanged = true // §9.3
 	call.Stream = call.Listen
 	if q := identity.RequestFrom(ctx); q != nil {
 		call.Request.IP = q.IP

@@ -159,6 +159,7 @@ func (s *sending) call(ctx context.Context) *proxy.Call {
 		ID: identity.RequestID(ctx), Surface: proxy.MCP, Endpoint: s.endpoint(), Caller: caller, Server: s.l.cfg.Server, Tool: s.toolName(),
 		API: s.l.cfg.Backend, Target: s.l.cfg.Backend, Listen: s.listen, Stream: s.listen, Request: s.facts(ctx),
 	}
+	call.FollowUnchanged = true // §9.3
 	if s.m != nil && s.m.Kind == strictjson.Request {
 		call.Idempotent = rereadable(s.m.Method)
 	}
