@@ -16,8 +16,9 @@ import (
 )
 
 // addresses are host:port of everything that listens. The slow ones wait 5 ms between the chunks of a stream: without
-// that many chunks travel as one, and nothing is known about a chunk.
-type addresses struct{ upstream, hop, slowUpstream, slowHop, gateway, idle string }
+// that many chunks travel as one, and nothing is known about a chunk. mcp is a hand-written MCP server, mcpHop a bare proxy
+// in front of it.
+type addresses struct{ upstream, hop, slowUpstream, slowHop, mcp, mcpHop, gateway, idle string }
 
 // process is a program that was started.
 type process struct {
@@ -50,7 +51,7 @@ func (b *bench) build(ctx context.Context) error {
 }
 
 func (b *bench) start(ctx context.Context) error {
-	for _, a := range []*string{&b.at.upstream, &b.at.hop, &b.at.slowUpstream, &b.at.slowHop, &b.at.gateway, &b.at.idle} {
+	for _, a := range []*string{&b.at.upstream, &b.at.hop, &b.at.slowUpstream, &b.at.slowHop, &b.at.mcp, &b.at.mcpHop, &b.at.gateway, &b.at.idle} {
 		address, err := freeAddress(ctx)
 		if err != nil {
 			return err
@@ -67,6 +68,12 @@ func (b *bench) start(ctx context.Context) error {
 		if err := b.spawn(ctx, mock.hop, "/_health", nil, "floor", "-mode", "rp", "-addr", mock.hop, "-upstream", "http://"+mock.address); err != nil {
 			return err
 		}
+	}
+	if err := b.spawn(ctx, b.at.mcp, "", nil, "floor", "-mode", "mcp", "-addr", b.at.mcp, "-upstream", "http://"+b.at.upstream); err != nil {
+		return err
+	}
+	if err := b.spawn(ctx, b.at.mcpHop, "", nil, "floor", "-mode", "rp", "-addr", b.at.mcpHop, "-upstream", "http://"+b.at.mcp); err != nil {
+		return err
 	}
 	for name, query := range map[string]string{"items": "", "many": "?n=997"} { // with the mock's own three 1,000
 		document, err := fetch(ctx, "http://"+b.at.upstream+"/openapi.json"+query)
@@ -96,6 +103,7 @@ backends:
   - {name: items, url: "http://%[3]s"}
   - {name: model, url: "http://%[3]s/v1"}
   - {name: slow, url: "http://%[4]s/v1"}
+  - {name: elsewhere, url: "http://%[5]s/mcp"}
 apis:
   - {name: items, document: "%[2]s/items.json", backend: items}
   - {name: many, document: "%[2]s/many.json", backend: items}
@@ -104,6 +112,7 @@ mcp_servers:
     from: [{api: items}]
     policies: [{rate_limit: {calls: 100000000, per: 1m}}]
   - {name: many, page: 0, tool_search: off, from: [{api: many}]}
+  - {name: elsewhere, from: [{upstream: elsewhere, era: legacy}]}
 llm:
   models:
     - {name: gpt-4o, backend: model, price: {input: 2.5, output: 10}}
@@ -113,7 +122,7 @@ llm:
 products: [{name: bench, grants: ["llm:gpt-4o", "llm:slow", "llm:cached"]}]
 subscriptions: [{name: bench, product: bench, keys: ["env:BENCH_KEY"]}]
 limits: {drain: 1s}
-`, b.at.gateway, b.dir, b.at.upstream, b.at.slowUpstream)
+`, b.at.gateway, b.dir, b.at.upstream, b.at.slowUpstream, b.at.mcp)
 }
 
 func (b *bench) write(name, text string) (path string, err error) {
@@ -121,7 +130,7 @@ func (b *bench) write(name, text string) (path string, err error) {
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }
 
-// spawn starts a program and waits until its address answers.
+// spawn starts a program and waits until its address answers; path "" waits until it takes connections.
 func (b *bench) spawn(ctx context.Context, address, path string, env []string, name string, args ...string) error {
 	c := exec.Command(b.bin(name), args...) //nolint:noctx // stop ends it in order
 	log, err := os.CreateTemp(b.dir, name+"-*.log")
@@ -140,7 +149,7 @@ func (b *bench) spawn(ctx context.Context, address, path string, env []string, n
 	give, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	for {
-		if _, err := fetch(give, "http://"+address+path); err == nil {
+		if answers(give, address, path) {
 			return nil
 		}
 		select {
@@ -155,8 +164,11 @@ func (b *bench) spawn(ctx context.Context, address, path string, env []string, n
 }
 
 // stop ends everything that was started, the last first.
-func (b *bench) stop() {
-	for i := len(b.running) - 1; i >= 0; i-- {
+func (b *bench) stop() { b.stopLast(0) }
+
+// stopLast ends what was started after the first so many.
+func (b *bench) stopLast(first int) {
+	for i := len(b.running) - 1; i >= first; i-- {
 		p := b.running[i]
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 		select {
@@ -166,7 +178,7 @@ func (b *bench) stop() {
 			<-p.done
 		}
 	}
-	b.running = nil
+	b.running = b.running[:first]
 }
 
 // token signs in at the gateway's development sign-in.
@@ -184,6 +196,18 @@ func freeAddress(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return l.Addr().String(), l.Close()
+}
+
+func answers(ctx context.Context, address, path string) bool {
+	if path != "" {
+		_, err := fetch(ctx, "http://"+address+path)
+		return err == nil
+	}
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return false
+	}
+	return c.Close() == nil
 }
 
 func fetch(ctx context.Context, address string) ([]byte, error) {

@@ -41,9 +41,34 @@ oauth: {client_documents: closed}
 // Sessions that are opened: the first count fills pools and caches, the others are what is measured.
 const firstSessions, lastSessions = 2_000, 22_000
 
-// sessions measures what an idle session costs, at a gateway of its own whose collector lets little garbage stand: what
-// grows is then what sessions hold.
+// Streams that are opened, of sessions of one caller.
+const firstStreams, lastStreams = 200, 2_200
+
+// sessions measures what an idle session costs.
 func (b *bench) sessions(ctx context.Context) ([]row, error) {
+	each, err := b.growth(ctx, firstSessions, lastSessions)
+	if err != nil {
+		return nil, err
+	}
+	return []row{{"idle MCP session", "≤ 0.5 KiB", fmt.Sprintf("%.2f KiB (%.0f bytes)", each/1024, each), grew(firstSessions, lastSessions, "sessions")}}, nil
+}
+
+// eventStreams measures what an idle event stream costs, its session and its connection with it.
+func (b *bench) eventStreams(ctx context.Context) ([]row, error) {
+	each, err := b.growth(ctx, firstStreams, lastStreams, "-sse")
+	if err != nil {
+		return nil, err
+	}
+	return []row{{"idle event stream", "≤ 40 KiB", fmt.Sprintf("%.1f KiB", each/1024), grew(firstStreams, lastStreams, "streams")}}, nil
+}
+
+func grew(first, last int, what string) string {
+	return fmt.Sprintf("growth of resident memory from %d to %d %s, with `GOGC=5`", first, last, what)
+}
+
+// growth opens sessions at a gateway of its own whose collector lets little garbage stand: what grows is then what sessions
+// hold. It returns the bytes of each between the first count and the last.
+func (b *bench) growth(ctx context.Context, first, last int, flags ...string) (each float64, err error) {
 	config, err := b.write("sessions.yaml", fmt.Sprintf(`
 listen: %[1]s
 public_url: http://%[1]s
@@ -53,35 +78,31 @@ oauth: {client_documents: closed}
 backends: [{name: items, url: "http://%[3]s"}]
 apis: [{name: items, document: "%[2]s/items.json", backend: items}]
 mcp_servers: [{name: items, from: [{api: items}]}]
-limits: {drain: 1s, sessions_per_caller: 1000000}
+limits: {drain: 1s, sessions_per_caller: 1000000, listens_per_caller: 1000000}
 `, b.at.idle, b.dir, b.at.upstream))
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
+	defer b.stopLast(len(b.running))
 	if err := b.spawn(ctx, b.at.idle, "/readyz", []string{"GOGC=5"}, "drawbridge", "serve", "-c", config); err != nil {
-		return nil, err
+		return 0, err
 	}
 	token, err := b.token(ctx, b.at.idle, "items")
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	c := exec.CommandContext(ctx, b.bin("sessions"), "-url", "http://"+b.at.idle+"/mcp/items", "-bearer", token, "-settle", "3s",
-		"-n", fmt.Sprintf("%d,%d", firstSessions, lastSessions))
+	args := append([]string{"-url", "http://" + b.at.idle + "/mcp/items", "-bearer", token, "-settle", "3s", "-n", fmt.Sprintf("%d,%d", first, last)}, flags...)
+	c := exec.CommandContext(ctx, b.bin("sessions"), args...)
 	c.Stderr = os.Stderr
 	text, err := c.Output()
 	if err != nil {
-		return nil, fmt.Errorf("sessions: %w", err)
+		return 0, fmt.Errorf("sessions: %w", err)
 	}
-	each, err := perSession(string(text))
-	if err != nil {
-		return nil, err
-	}
-	return []row{{"idle MCP session", "≤ 0.5 KiB", fmt.Sprintf("%.2f KiB (%.0f bytes)", each/1024, each),
-		fmt.Sprintf("growth of resident memory from %d to %d sessions, with `GOGC=5`", firstSessions, lastSessions)}}, nil
+	return perSession(string(text), first, last)
 }
 
 // perSession reads the tool's table: the number of sessions and the resident memory in MiB are its first columns.
-func perSession(table string) (bytes float64, err error) {
+func perSession(table string, firstCount, lastCount int) (bytes float64, err error) {
 	rss := map[int]float64{}
 	for line := range strings.Lines(table) {
 		fields := strings.Fields(line)
@@ -94,10 +115,10 @@ func perSession(table string) (bytes float64, err error) {
 			rss[n] = mib
 		}
 	}
-	first, ok1 := rss[firstSessions]
-	last, ok2 := rss[lastSessions]
+	first, ok1 := rss[firstCount]
+	last, ok2 := rss[lastCount]
 	if !ok1 || !ok2 {
-		return 0, fmt.Errorf("sessions told nothing of %d and %d sessions:\n%s", firstSessions, lastSessions, table)
+		return 0, fmt.Errorf("sessions told nothing of %d and %d sessions:\n%s", firstCount, lastCount, table)
 	}
-	return (last - first) * (1 << 20) / (lastSessions - firstSessions), nil
+	return (last - first) * (1 << 20) / float64(lastCount-firstCount), nil
 }

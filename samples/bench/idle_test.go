@@ -11,11 +11,11 @@ func TestMemoryOfASessionIsTheGrowthBetweenTwoCounts(t *testing.T) {
       2000       32.0         1.02          210.0         0.10         12
      22000       42.0         0.55          200.0         0.10         12
 `
-	got, err := perSession(table)
+	got, err := perSession(table, firstSessions, lastSessions)
 	if want := 10 * float64(1<<20) / 20_000; err != nil || got != want {
 		t.Errorf("perSession = %v, %v, want %v", got, err, want)
 	}
-	if _, err := perSession("sessions: status 503\n"); err == nil {
+	if _, err := perSession("sessions: status 503\n", firstSessions, lastSessions); err == nil {
 		t.Error("a table without figures was read")
 	}
 }

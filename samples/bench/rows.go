@@ -33,7 +33,7 @@ func (s summary) fault() string {
 }
 
 func (b *bench) measure(ctx context.Context) (rows []row, err error) {
-	for _, part := range []func(context.Context) ([]row, error){b.tools, b.chats, b.streams, b.startAndMemory, b.sessions} {
+	for _, part := range []func(context.Context) ([]row, error){b.tools, b.relays, b.chats, b.streams, b.startAndMemory, b.sessions, b.eventStreams} {
 		more, err := part(ctx)
 		if err != nil {
 			return nil, err
@@ -73,6 +73,22 @@ func (b *bench) tools(ctx context.Context) ([]row, error) {
 		ratio("`tools/list` of one API (3 tools)", "–", s[3], s[0]),
 		{"`tools/list`, 1,000 tools, one view", "0.2 ms", fmt.Sprintf("%.2f ms", s[4].CPUus/1000), join("the whole request: sign-in, the access line, and the writing of a long answer", s[4].fault())},
 	}, nil
+}
+
+// relays measures a call of a tool through a relay against the same call through a bare proxy.
+func (b *bench) relays(ctx context.Context) ([]row, error) {
+	token, err := b.token(ctx, b.at.gateway, "elsewhere")
+	if err != nil {
+		return nil, err
+	}
+	call := func(name, url string, tokens ...string) target {
+		return target{"name": name, "url": url, "mode": "mcp", "tool": "getItem", "args": map[string]string{"id": "42"}, "expect": "Widget", "tokens": tokens}
+	}
+	s, err := b.compare(ctx, call("hop", "http://"+b.at.mcpHop+"/mcp"), call("relay", "http://"+b.at.gateway+"/mcp/elsewhere", token))
+	if err != nil {
+		return nil, err
+	}
+	return []row{ratio("passthrough of an MCP server, signed in", "1.15", s[1], s[0])}, nil
 }
 
 func (b *bench) chats(ctx context.Context) ([]row, error) {
