@@ -20,6 +20,10 @@ func (x *exchange) fail(err error) {
 		x.w.Header()[name] = values
 	}
 	x.note(e)
+	if e.Result != nil && x.message != nil {
+		x.writeResult(e.Result)
+		return
+	}
 	if e.OAuth != "" {
 		body, _ := json.Marshal(map[string]string{"error": e.OAuth, "error_description": e.Msg})
 		x.writeJSON(e.status(x.modern), body)

@@ -31,6 +31,9 @@ type Error struct {
 	OAuth  string          // RFC 6749 error code: the body is in that shape then, as for every challenge (mcp.md §3)
 	Err    error           // for the log
 
+	// Result is what the client gets instead where a tool was called: models read results, hosts swallow protocol errors
+	// (mcp.md §9.3). nil: the error.
+	Result json.RawMessage
 	// Upstream says that an upstream said so: its words pass as they are, and its faults are not ours.
 	Upstream bool
 }

@@ -19,6 +19,8 @@ type OldUpstream struct {
 	Endpoint string
 	// Silent streams send no first event.
 	Silent bool
+	// Hold keeps the POST of a message waiting for its 202; nil: none.
+	Hold func(m UpstreamMessage)
 
 	server *httptest.Server
 	mu     sync.Mutex
@@ -145,6 +147,9 @@ func (u *OldUpstream) take(w http.ResponseWriter, r *http.Request) {
 	if s == nil {
 		http.NotFound(w, r)
 		return
+	}
+	if u.Hold != nil {
+		u.Hold(m)
 	}
 	w.WriteHeader(http.StatusAccepted)
 	_, _ = io.WriteString(w, "Accepted")

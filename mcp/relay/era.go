@@ -26,9 +26,24 @@ func (s *Server) Crosses(ctx context.Context, r *edge.Request) (bool, error) {
 	}
 	v, err := s.speaks(ctx, r)
 	if err != nil {
-		return false, err
+		return false, s.unheard(ctx, r, err)
 	}
 	return r.Modern && !v.Modern || !r.Modern && (!v.Legacy || v.SSE), nil // a stream of 2024-11-05 is not passed on as it is
+}
+
+// unheard is an upstream that does not say what it speaks because it does not answer: a call of a tool gets a result (§9.3),
+// once it is decided that the tool is the caller's.
+func (s *Server) unheard(ctx context.Context, r *edge.Request, err error) error {
+	text, ok := upstream.Failed(err)
+	if m := r.Message; !ok || m == nil || m.Kind != strictjson.Request || m.Method != "tools/call" {
+		return err
+	}
+	x := &exchange{s: s, r: r}
+	if err := x.mayCall(ctx); err != nil {
+		return err
+	}
+	p, _ := x.failed(0, text, err)
+	return &edge.Error{Code: edge.CodeServer, Msg: text, Result: p.Result, Err: err}
 }
 
 // sameEra refuses a client whose era the upstream does not speak, where nothing is translated.
@@ -36,7 +51,7 @@ func (s *Server) sameEra(ctx context.Context, r *edge.Request) error {
 	v, err := s.speaks(ctx, r)
 	switch {
 	case err != nil:
-		return err
+		return s.unheard(ctx, r, err)
 	case r.Modern && !v.Modern:
 		return unsupported(edge.Supported()[1:], edge.Modern)
 	case !r.Modern && (!v.Legacy || v.SSE):

@@ -121,6 +121,12 @@ func TestADeadUpstreamIsToldAtOnce(t *testing.T) { // §9.3
 		t.Errorf("%d %s after %v", resp.StatusCode, body, took)
 	}
 	auto := newGateway(t, dead.URL, nil)
+	if resp, body := auto.do(auto.call("t", `{}`)); resp.StatusCode != 200 || !strings.Contains(body, `"text":"upstream is unavailable"`) || !strings.Contains(body, `"isError":true`) {
+		t.Errorf("a call before anything is known of the upstream = %d %s", resp.StatusCode, body)
+	}
+	if resp, body := auto.do(auto.call("no such/name", `{}`)); resp.StatusCode != 400 || !strings.Contains(body, `-32602`) { // A1
+		t.Errorf("a call of what cannot be a tool = %d %s", resp.StatusCode, body)
+	}
 	if resp, body := auto.do(auto.request(http.MethodPost, initializeBody)); resp.StatusCode != 502 || !strings.Contains(body, `"id":0,"error":{"code":-32000,"message":"upstream is unavailable"}`) {
 		t.Errorf("initialize = %d %s", resp.StatusCode, body)
 	}

@@ -334,8 +334,11 @@ func TestTheErasOfAnUpstreamAreAskedForOnce(t *testing.T) { // §16.1
 			})
 			for range 2 {
 				resp, body := g.do(g.call("t", `{}`))
-				if ok := resp.StatusCode == 200; ok != c.modern {
+				if ok := resp.StatusCode == 200 && !strings.Contains(body, "isError"); ok != c.modern {
 					t.Errorf("a modern call = %d %s", resp.StatusCode, body)
+				}
+				if failed := name == "credential" || name == "never an answer"; failed != strings.Contains(body, `"isError":true`) { // §9.3
+					t.Errorf("a modern call = %s", body)
 				}
 				if c.legacy && !c.modern && !strings.Contains(body, `"code":-32022`) {
 					t.Errorf("a modern client is told %s", body)

@@ -102,7 +102,12 @@ func (l *Leg) final(ctx context.Context, err error) error {
 }
 
 // code returns the code of an answer's error as it is written; "" without one.
-func code(m *strictjson.Message) string { return string(m.Bytes(m.Member(m.Error, "code"))) }
+func code(m *strictjson.Message) string {
+	if m == nil {
+		return ""
+	}
+	return string(m.Bytes(m.Member(m.Error, "code")))
+}
 
 // heard looks at what belongs to no request: a list that changed is no longer kept (T3).
 func (l *Leg) heard(m *strictjson.Message) {

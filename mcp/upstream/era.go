@@ -41,16 +41,41 @@ func (l *Leg) OnlyModern() { l.learn(Verdict{Modern: true}) }
 // OldTransport reports whether an upstream that answered initialize with status speaks the transport of 2024-11-05, and
 // notes it. Servers of that time know no POST there: 400, 404 or 405 (§16.1).
 func (l *Leg) OldTransport(ctx context.Context, on *Behalf, status int) bool {
-	if l.cfg.Era != Auto || status != http.StatusBadRequest && status != http.StatusNotFound && status != http.StatusMethodNotAllowed {
+	if l.cfg.Era != Auto || !refusesHandshake(status) || !l.hasLine(ctx, on.Nobody()) {
 		return false
 	}
-	ln, err := l.openLine(ctx, on.Nobody())
+	l.learn(Verdict{Legacy: true, SSE: true})
+	return true
+}
+
+func refusesHandshake(status int) bool {
+	return status == http.StatusBadRequest || status == http.StatusNotFound || status == http.StatusMethodNotAllowed
+}
+
+// hasLine reports whether the upstream opens a stream of 2024-11-05.
+func (l *Leg) hasLine(ctx context.Context, on *Behalf) bool {
+	ln, err := l.openLine(ctx, on)
 	if err != nil {
 		return false
 	}
 	ln.w.close(true)
-	l.learn(Verdict{Legacy: true, SSE: true})
 	return true
+}
+
+// probeOld tells the two legacy transports apart by a handshake, which servers that say nothing of eras have to be asked for.
+// Clients that are here already, after a restart, send none.
+func (l *Leg) probeOld(ctx context.Context, on *Behalf) (Verdict, error) {
+	s := &session{l: l, on: on, key: l.poolKey(on)}
+	status, answer, err := s.shake(ctx)
+	switch {
+	case refusesHandshake(status) && code(answer) != "-32022" && l.hasLine(ctx, on):
+		return Verdict{Legacy: true, SSE: true}, nil
+	case status == 0:
+		return Verdict{}, l.final(ctx, err)
+	case answer != nil && s.agree(answer) == nil && s.notify(ctx, "notifications/initialized", nil) == nil:
+		go s.goodbye()
+	}
+	return Verdict{Legacy: true}, nil // what else is wrong with it, whoever is to be served is told
 }
 
 func (l *Leg) learn(v Verdict) {
@@ -67,9 +92,12 @@ func (l *Leg) probe(ctx context.Context, on *Behalf) (Verdict, error) {
 	var e *edge.Error
 	switch {
 	case errors.Is(err, errNotFound), errors.Is(err, errNotAllowed):
-		return old, nil
+		return l.probeOld(ctx, on)
 	case errors.As(err, &e) && e.Msg == otherThing && ctx.Err() == nil:
-		return old, l.aliveThough(e)
+		if err := l.aliveThough(e); err != nil {
+			return Verdict{}, err
+		}
+		return l.probeOld(ctx, on)
 	case err != nil:
 		return Verdict{}, l.final(ctx, err)
 	}

@@ -33,6 +33,7 @@ type line struct {
 	waiting map[string]chan<- *strictjson.Message // answers that somebody waits for, by id
 	current *exchange
 	ear     func(*strictjson.Message) // of a listening stream; nil: none
+	stray   int                       // questions that belong to no call and are being refused
 	err     error                     // how the stream ended
 }
 
@@ -93,11 +94,21 @@ func (w *wire) endpoint(at *url.URL) (*url.URL, error) {
 
 func sameOrigin(at *url.URL, reference string) (*url.URL, error) {
 	to, err := at.Parse(reference)
-	if err != nil || !strings.EqualFold(to.Scheme, at.Scheme) || !strings.EqualFold(to.Host, at.Host) || to.User != nil {
+	if err != nil || to.Scheme != at.Scheme || !strings.EqualFold(to.Hostname(), at.Hostname()) || port(to) != port(at) || to.User != nil {
 		return nil, notMCP("an endpoint of another origin")
 	}
-	to.Fragment, to.RawFragment = "", ""
+	to.Host, to.Fragment, to.RawFragment = at.Host, "", "" // spelt alike, too
 	return to, nil
+}
+
+func port(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Port()
+	case u.Scheme == "https":
+		return "443"
+	}
+	return "80"
 }
 
 // connectLine opens a session by the transport of 2024-11-05.
@@ -172,8 +183,27 @@ func (ln *line) hand(s *session, m *strictjson.Message) {
 	}
 	ln.mu.Unlock()
 	if m.Kind == strictjson.Request && x == nil {
-		go s.refuse(ln.w.ctx, m)
+		ln.refuse(s, m)
 	}
+}
+
+// refuse answers a question that belongs to no call, beside the stream: the server may be waiting to write there. One that asks
+// without end gets no more answers than it takes.
+func (ln *line) refuse(s *session, m *strictjson.Message) {
+	count := func(by int) int {
+		ln.mu.Lock()
+		defer ln.mu.Unlock()
+		ln.stray += by
+		return ln.stray
+	}
+	if count(1) > maxQuestions {
+		count(-1)
+		return
+	}
+	go func() {
+		s.refuse(ln.w.ctx, m)
+		count(-1)
+	}()
 }
 
 // request sends a request and waits for its answer.

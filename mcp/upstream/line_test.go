@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +27,9 @@ func TestTheOldTransportIsFoundAndRemembered(t *testing.T) {
 	for _, era := range []Era{Auto, SSE} {
 		up := mcptest.NewOldUpstream(t)
 		l := oldLeg(t, up, era)
+		if v, err := l.Speaks(t.Context(), as("a")); err != nil || v != (Verdict{Legacy: true, SSE: true}) { // clients from before a restart send no handshake
+			t.Errorf("%s: at first the verdict is %+v, %v", era, v, err)
+		}
 		for range 2 {
 			m := do(t, l, &Request{On: as("a"), Method: "tools/list"})
 			if result(m) != "{}" {
@@ -67,7 +72,7 @@ func TestAnEndpointOfAnotherOriginIsRefused(t *testing.T) {
 		}
 	}
 	up := mcptest.NewOldUpstream(t)
-	up.Endpoint = up.URL[:len(up.URL)-len("/sse")] + "/message?sessionId=%s" // the same origin, written out
+	up.Endpoint = up.URL[:len(up.URL)-len("/sse")] + "/message?sessionId=%s#x" // the same origin, written out
 	do(t, oldLeg(t, up, SSE), &Request{On: as("a"), Method: "tools/list"})
 }
 
@@ -213,4 +218,55 @@ func TestASilentLineIsGivenUp(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 	eventually(t, "the end of the stream", func() bool { open, _ := up.Streams(); return open == 0 })
+}
+
+// Origins are compared as browsers do: a port may be left out, everything else decides.
+func TestOriginsOfEndpoints(t *testing.T) {
+	for _, c := range []struct {
+		at, endpoint, want string
+	}{
+		{"https://up.example/sse", "/m?s=1", "https://up.example/m?s=1"},
+		{"https://up.example/a/sse", "m", "https://up.example/a/m"},
+		{"https://up.example/sse", "https://UP.example:443/m#x", "https://up.example/m"},
+		{"http://up.example:80/sse", "http://up.example/m", "http://up.example:80/m"},
+		{"https://up.example/sse", "http://up.example/m", ""},
+		{"https://up.example/sse", "https://up.example:8443/m", ""},
+		{"https://up.example/sse", "https://up.example.evil/m", ""},
+		{"https://up.example/sse", "//evil/m", ""},
+		{"https://up.example/sse", `\\evil\m`, "https://up.example/%5C%5Cevil%5Cm"},
+		{"https://up.example/sse", "https://u@up.example/m", ""},
+		{"https://up.example/sse", "://", ""},
+	} {
+		at, _ := url.Parse(c.at)
+		got, err := sameOrigin(at, c.endpoint)
+		if (err == nil) != (c.want != "") || err == nil && got.String() != c.want {
+			t.Errorf("%s from %s: %v, %v", c.endpoint, c.at, got, err)
+		}
+	}
+}
+
+// A server that asks without end while nobody calls costs a bounded number of answers at a time.
+func TestAFloodOfStrayQuestionsIsBounded(t *testing.T) {
+	up := mcptest.NewOldUpstream(t)
+	hold, answers := make(chan struct{}), make(chan string, 1000)
+	up.Hold = func(m mcptest.UpstreamMessage) {
+		if m.Method == "" {
+			answers <- string(m.ID)
+			<-hold
+		}
+	}
+	l := oldLeg(t, up, SSE)
+	do(t, l, &Request{On: as("a"), Method: "tools/list"})
+	for i := range 500 {
+		up.Say(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"ping"}`, i))
+	}
+	up.Say(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
+	for range maxQuestions {
+		<-answers
+	}
+	do(t, l, &Request{On: as("a"), Method: "tools/list"}) // still served: everything before its answer was read
+	if n := len(answers); n != 0 {
+		t.Errorf("%d more answers than may be under way", n)
+	}
+	close(hold)
 }

@@ -22,19 +22,9 @@ func (l *Leg) connect(ctx context.Context, on *Behalf, k poolKey) (*session, err
 		}
 		return l.connectLine(ctx, on, k)
 	}
-	m, err := l.hello(on)
-	if err != nil {
-		return nil, err
-	}
 	s := &session{l: l, on: on, key: k}
-	w, err := l.open(ctx, (&sending{l: l, on: on, http: http.MethodPost, m: m, quiet: true}).call(ctx))
-	if err != nil {
-		return nil, err
-	}
-	answer, err := w.answerTo(m, nil, nil)
-	s.id = w.answer.Upstream.Get(sessionHeader)
-	w.close(answer != nil)
-	if (answer == nil || code(answer) != "-32022") && l.OldTransport(ctx, on, w.answer.Status) {
+	status, answer, err := s.shake(ctx)
+	if code(answer) != "-32022" && l.OldTransport(ctx, on, status) {
 		return l.connectLine(ctx, on, k)
 	}
 	if err != nil {
@@ -54,6 +44,22 @@ func (l *Leg) hello(on *Behalf) (*strictjson.Message, error) {
 	return message(l.nextID(), "initialize", object(map[string][]byte{
 		"protocolVersion": []byte(`"` + edge.LatestLegacy + `"`), "capabilities": on.capabilities(), "clientInfo": l.clientInfo(on),
 	}))
+}
+
+// shake sends the handshake. status is 0 when nothing came.
+func (s *session) shake(ctx context.Context) (status int, answer *strictjson.Message, err error) {
+	m, err := s.l.hello(s.on)
+	if err != nil {
+		return 0, nil, err
+	}
+	w, err := s.l.open(ctx, (&sending{l: s.l, on: s.on, http: http.MethodPost, m: m, quiet: true}).call(ctx))
+	if err != nil {
+		return 0, nil, err
+	}
+	answer, err = w.answerTo(m, nil, nil)
+	s.id = w.answer.Upstream.Get(sessionHeader)
+	w.close(answer != nil)
+	return w.answer.Status, answer, err
 }
 
 // begin takes the answer to the handshake and ends it.
