@@ -1,10 +1,12 @@
 package edge
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -63,7 +65,7 @@ func (x *exchange) findSession() error {
 		}
 		return nil
 	}
-	header := x.r.Header.Get(versionHeader)
+	header := versionOf(x.r.Header)
 	ids := x.r.Header[sessionHeader]
 	if len(ids) == 0 && x.message.Method == "ping" && (header == "" || header == assumed) {
 		x.revision = assumed
@@ -128,15 +130,31 @@ func (x *exchange) initialize() {
 	x.writeResult(result)
 }
 
+// noCapabilities are those of clients that declare none: one for all.
+var noCapabilities = json.RawMessage("{}")
+
+// shared is the revision's name in memory that all sessions share (S9).
+func shared(revision string) string {
+	for _, v := range Supported() {
+		if v == revision {
+			return v
+		}
+	}
+	return strings.Clone(revision)
+}
+
 func (x *exchange) createSession() error {
 	owner, client := ownerOf(x.caller)
 	id, now := x.newSessionID(), x.now()
 	s := mcp.Session{
 		ID: id, Server: x.name, Owner: owner, Client: client, Grant: x.caller.GrantID,
-		Revision: x.revision, Upstream: x.upstream, Created: now, Used: now,
+		Revision: shared(x.revision), Upstream: strings.Clone(x.upstream), Created: now, Used: now,
 	}
-	if caps := x.message.Bytes(x.message.CapabilitiesParam); len(caps) <= mcp.MaxClientState {
-		s.Capabilities = append([]byte(nil), caps...) // a copy: the record must not hold the request's buffer
+	switch caps := x.message.Bytes(x.message.CapabilitiesParam); {
+	case string(caps) == "{}":
+		s.Capabilities = noCapabilities
+	case len(caps) <= mcp.MaxClientState:
+		s.Capabilities = bytes.Clone(caps) // the record must not hold the request's buffer
 	}
 	err := x.sessions.Create(x.r.Context(), s, x.limits.sessions())
 	if errors.Is(err, mcp.ErrSessionsFull) { // S8
@@ -156,7 +174,7 @@ func tooManySessions() *Error {
 
 // delete ends a session (S4). When it answers, the session is gone.
 func (x *exchange) delete() {
-	header := x.r.Header.Get(versionHeader)
+	header := versionOf(x.r.Header)
 	if isModern(header) {
 		x.notAllowed(modernMethods)
 		return
