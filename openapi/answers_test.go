@@ -135,6 +135,17 @@ func TestAnswersAreMappedByStatusAndType(t *testing.T) { // §12, §7
 		{"429 by RateLimit-Reset", "free", answer(429, "", "RateLimit-Reset: 30"), "text(429 Too Many Requests from GET /free\nretry after 30 s) error"},
 		{"503", "free", answer(503, "", "Retry-After: 5"), "text(503 Service Unavailable from GET /free\nthe API failed; try again later) error"},
 		{"500 binary", "free", answer(500, "\x00\x01", "Content-Type: application/octet-stream"), "text(500 Internal Server Error from GET /free\nthe API failed; try again later) error"},
+		{"429 by date", "free", answer(429, "", "Retry-After: Sat, 21 Nov 2026 07:30:30 GMT", "Date: Sat, 21 Nov 2026 07:30:00 GMT"), "text(429 Too Many Requests from GET /free\nretry after 30 s) error"},
+		{"400 messages of a list", "typed", answer(400, `{"errors":[{"message":"bad id","code":7},"and more"]}`, js), "text(400 Bad Request from GET /typed/{id}\nbad id\ncode: 7\nand more\ncheck the arguments) error"},
+		{"JSON in UTF-16", "typed", answer(200, "\xff\xfe{\x00}\x00", js), `text({}) structured({})`},
+		{"JSON of a wrong charset", "free", answer(200, "{\"a\":\"\xe9\"}", js+"; charset=iso-8859-1"), `text({"a":"é"}) structured({"a":"é"})`},
+		{"JSON that is no UTF-8", "free", answer(200, "{\"a\":\"\xe9\"}", js), "text({\"a\":\"\ufffd\"}) structured({\"a\":\"\ufffd\"})"},
+		{"JSON that is called text", "typed", answer(200, `{"id":1}`, "Content-Type: text/html; charset=utf-8"), `text({"id":1}) structured({"id":1})`},
+		{"JSON that is called octets", "typed", answer(200, "\xef\xbb\xbf{\"id\":1}", "Content-Type: application/octet-stream"), `text({"id":1}) structured({"id":1})`},
+		{"text where JSON is declared", "typed", answer(200, `{oops`, "Content-Type: text/plain"), `text({oops) structured({})`},
+		{"a file that is called octets", "pdf", answer(200, "%PDF-1", "Content-Type: application/octet-stream"), `resource(application/pdf file.pdf drawbridge:response/r1/file.pdf 6) text(file.pdf, application/pdf, 6 bytes)`},
+		{"an unregistered name", "free", answer(200, "\xff\xd8\xff", "Content-Type: image/jpg"), "image(image/jpeg   3)"},
+		{"octets keep their mark", "free", answer(200, "\xef\xbb\xbfa", "Content-Type: application/octet-stream"), "resource(application/octet-stream file.bin drawbridge:response/r1/file.bin 4) text(file.bin, application/octet-stream, 4 bytes)"},
 		{"hidden characters", "free", answer(500, "a\u202eb\x1b[0m", "Content-Type: text/plain"), "text(500 Internal Server Error from GET /free\nab[0m\nthe API failed; try again later) error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"bytes"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -152,6 +153,63 @@ func cutBelow(v any, depth int) any {
 		}
 	}
 	return v
+}
+
+// wholeJSON is the beginning of a JSON text up to its last whole value, with what is open closed.
+func wholeJSON(data []byte) []byte {
+	var open []byte
+	safe, key := 0, false // where the text may end; whether the next string is a key
+scan:
+	for i := 0; i < len(data); {
+		switch c := data[i]; c {
+		case '{', '[':
+			open = append(open, c)
+			key = c == '{'
+			i++
+			safe = i
+		case '}', ']':
+			open = open[:max(0, len(open)-1)]
+			i++
+			safe = i
+		case ',':
+			key = len(open) > 0 && open[len(open)-1] == '{'
+			i++
+		case ' ', '\t', '\r', '\n', ':':
+			i++
+		default:
+			if i = scalarEnd(data, i); i == len(data) {
+				break scan // it may be half of one
+			}
+			if !key || c != '"' {
+				safe = i
+			}
+			key = false
+		}
+	}
+	whole := append(make([]byte, 0, safe+len(open)), data[:safe]...)
+	for i := len(open) - 1; i >= 0; i-- {
+		whole = append(whole, open[i]+2) // in ASCII, { and } and [ and ] are two apart
+	}
+	return whole
+}
+
+// scalarEnd is the place after the text, number or word at i.
+func scalarEnd(data []byte, i int) int {
+	if data[i] != '"' {
+		if n := bytes.IndexAny(data[i:], ",:]} \t\r\n\""); n > 0 {
+			return i + n
+		}
+		return len(data)
+	}
+	for i++; i < len(data); i++ {
+		switch data[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(data)
 }
 
 // cutLines cuts a text at the end of a line.

@@ -2,8 +2,10 @@ package openapi
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/net/html"
 )
@@ -12,10 +14,7 @@ const maxErrorText = 4 << 10
 
 // failure maps an answer of 400 and above: what happened, the API's own words, and what to do (§12).
 func (r *answerReader) failure() (*Result, error) {
-	data, _, err := r.body(false)
-	if err != nil {
-		data = nil // the status alone still says much
-	}
+	data, _, _ := r.body(false) // what came before an error, and the status alone, still say much
 	if len(data) > 64<<10 {
 		data = data[:64<<10]
 	}
@@ -58,16 +57,30 @@ func (r *answerReader) hint() string {
 	case status == 409 || status == 412:
 		return "fetch the current state first"
 	case status == 429:
-		for _, name := range [...]string{"Retry-After", "RateLimit-Reset"} {
-			if s, err := strconv.Atoi(strings.TrimSpace(r.resp.Header.Get(name))); err == nil && s >= 0 && s < 1e7 {
-				return fmt.Sprintf("retry after %d s", s)
-			}
+		if s := r.retryAfter(); s >= 0 {
+			return fmt.Sprintf("retry after %d s", s)
 		}
 		return "retry later"
 	case status >= 500:
 		return "the API failed; try again later"
 	}
 	return ""
+}
+
+// retryAfter is how many seconds the API asks to wait; -1: it does not say. A date is read against the answer's own.
+func (r *answerReader) retryAfter() int {
+	for _, name := range [...]string{"Retry-After", "RateLimit-Reset"} {
+		text := strings.TrimSpace(r.resp.Header.Get(name))
+		if s, err := strconv.Atoi(text); err == nil && s >= 0 && s < 1e7 {
+			return s
+		}
+		until, err := http.ParseTime(text)
+		now, err2 := http.ParseTime(r.resp.Header.Get("Date"))
+		if wait := until.Sub(now); err == nil && err2 == nil && wait < 1e7*time.Second {
+			return int(max(0, wait) / time.Second)
+		}
+	}
+	return -1
 }
 
 // jsonMessage finds the words in a JSON error: problem details (RFC 9457) and the customs of others, else the JSON.
@@ -99,12 +112,35 @@ func jsonMessage(v any) string {
 			return text + others(inner, "message")
 		}
 	}
-	for _, key := range [...]string{"error_description", "message", "msg", "detail", "error", "reason"} {
-		if text, ok := object[key].(string); ok && text != "" {
+	for _, key := range [...]string{"error_description", "message", "msg", "errors", "detail", "error", "reason"} {
+		text, _ := object[key].(string)
+		if list, ok := object[key].([]any); ok && key == "errors" {
+			text = messagesOf(list)
+		}
+		if text != "" {
 			return text + others(object, key)
 		}
 	}
 	return compactText(v)
+}
+
+// messagesOf joins the messages of a list of errors; "" when one of them has none, for the JSON then says more.
+func messagesOf(list []any) string {
+	var texts []string
+	for _, item := range list {
+		text, _ := item.(string)
+		object, _ := item.(map[string]any)
+		for _, key := range [...]string{"message", "detail", "title"} {
+			if s, ok := object[key].(string); ok && text == "" {
+				text = s + others(object, key)
+			}
+		}
+		if text == "" {
+			return ""
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, "\n")
 }
 
 // others shows the details that stand beside a message.

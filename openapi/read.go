@@ -50,16 +50,16 @@ func (r *answerReader) read() (*Result, error) {
 	contentType := r.mediaType()
 	binary := contentType != "" && !isTextType(contentType)
 	data, cut, err := r.body(binary)
-	if err != nil {
+	if err != nil && !(isLinesType(contentType) && len(data) > 0) { // whole lines are whole values, as in a stream
 		return nil, fmt.Errorf("read answer: %w", err)
 	}
 	if len(data) == 0 {
 		return r.empty(), nil
 	}
-	res, err := r.content(data, cut)
 	if err != nil {
-		return nil, err
+		return r.brokenLines(data), nil
 	}
+	res := r.content(data, cut)
 	r.extras(res)
 	return res, nil
 }
@@ -83,56 +83,95 @@ func (r *answerReader) body(binary bool) (data []byte, cut bool, err error) {
 	if binary {
 		limit = r.options.MaxBinaryBytes
 	}
-	var body io.Reader = r.resp.Body
-	if strings.EqualFold(r.resp.Header.Get("Content-Encoding"), "gzip") {
-		gz, err := gzip.NewReader(r.resp.Body)
-		if err != nil {
-			return nil, false, errors.New("the answer is not valid gzip")
-		}
-		defer gz.Close()
-		body = gz
-		if !binary {
-			limit = r.options.MaxBytes
-		}
+	body, err := r.decoded()
+	if err != nil {
+		return nil, false, err
+	}
+	if body != r.resp.Body && !binary {
+		limit = r.options.MaxBytes
 	}
 	data, err = io.ReadAll(io.LimitReader(body, limit+1))
 	if int64(len(data)) > limit {
 		return data[:limit], true, nil
 	}
-	if err != nil && len(data) > 0 {
-		return data, true, nil // what came is shown, and that it was cut
+	return data, false, err // with an error, what came before it
+}
+
+// decoded is the body without its content coding; x-gzip is gzip (RFC 9110 §8.4.1.3).
+func (r *answerReader) decoded() (io.Reader, error) {
+	switch strings.ToLower(strings.TrimSpace(r.resp.Header.Get("Content-Encoding"))) {
+	case "gzip", "x-gzip":
+	default:
+		return r.resp.Body, nil
 	}
-	return data, false, err
+	gz, err := gzip.NewReader(r.resp.Body)
+	if errors.Is(err, gzip.ErrHeader) {
+		return nil, errors.New("the answer is not valid gzip")
+	}
+	return gz, err
 }
 
 // content maps a good body by its type.
-func (r *answerReader) content(data []byte, cut bool) (*Result, error) {
-	contentType := r.mediaType()
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	if contentType == "" {
-		contentType = sniff(data)
-	}
-	if contentType == "text/plain" && len(r.plan.types) == 1 && !isTextType(r.plan.types[0]) && !strings.Contains(r.plan.types[0], "*") && !utf8.Valid(data) {
-		contentType = essence(r.plan.types[0])
-	}
+func (r *answerReader) content(data []byte, cut bool) *Result {
+	contentType := r.trueType(r.mediaType(), data)
+	header := r.resp.Header.Get("Content-Type")
 	switch {
 	case isLinesType(contentType):
-		return r.lines(data, cut), nil
+		return r.lines(data, cut)
 	case isJSONType(contentType):
-		return r.json(data, cut), nil
+		return r.json(jsonText(data, header), cut)
 	case strings.HasPrefix(contentType, "multipart/"):
-		return r.parts(data, cut), nil
+		return r.parts(data, cut)
 	case isTextType(contentType):
-		text, ok := decodeText(data, r.resp.Header.Get("Content-Type"), contentType)
-		if ok {
-			return r.text(text, cut), nil
+		if text, ok := decodeText(data, header, contentType); ok {
+			return r.text(strings.TrimPrefix(text, "\ufeff"), cut)
 		}
 		contentType = "application/octet-stream"
+	case contentType == "image/jpg": // the name that is not registered
+		contentType = "image/jpeg"
 	}
-	return r.binary(data, contentType, cut), nil
+	return r.binary(data, contentType, cut)
+}
+
+// trueType corrects what many servers say of everything, by what the operation declares: text of an answer that is JSON,
+// text/plain or octets of any other.
+func (r *answerReader) trueType(contentType string, data []byte) string {
+	if contentType == "" {
+		return sniff(data)
+	}
+	declared := ""
+	if len(r.plan.types) == 1 && !strings.Contains(r.plan.types[0], "*") {
+		declared = essence(r.plan.types[0])
+	}
+	octets := contentType == "application/octet-stream" || contentType == "binary/octet-stream"
+	switch {
+	case declared == "" || declared == contentType:
+	case isLinesType(declared):
+	case isJSONType(declared):
+		if (octets || strings.HasPrefix(contentType, "text/")) && !isJSONType(contentType) && sniff(data) == "application/json" {
+			return declared
+		}
+	case isTextType(declared): // text/plain is true of these, too
+	case octets || contentType == "text/plain" && !utf8.Valid(data):
+		return declared
+	}
+	return contentType
+}
+
+// jsonText is JSON in UTF-8 without byte order mark, whatever it came in.
+func jsonText(data []byte, header string) []byte {
+	if utf8.Valid(data) && bytes.IndexByte(data, 0) < 0 {
+		return bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	}
+	text, ok := decodeText(data, header, "application/json")
+	if !ok {
+		return bytes.ToValidUTF8(data, []byte("\ufffd"))
+	}
+	return []byte(strings.TrimPrefix(text, "\ufeff"))
 }
 
 func sniff(data []byte) string {
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	trimmed := bytes.TrimLeft(data, " \t\r\n")
 	if len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[') && json.Valid(data) {
 		return "application/json"
@@ -142,30 +181,40 @@ func sniff(data []byte) string {
 
 // json maps a JSON answer: the text as received, and structured content.
 func (r *answerReader) json(data []byte, cut bool) *Result {
-	value, err := decodeJSON(data)
-	if err != nil || cut {
+	whole := data
+	if cut {
+		whole = wholeJSON(data)
+	}
+	value, err := decodeJSON(whole)
+	switch {
+	case err != nil:
 		res := r.text(strings.ToValidUTF8(string(data), "\ufffd"), cut)
 		if !cut {
 			res.Content = append(res.Content, Content{Type: TextContent, Text: "(the API said that this is JSON; it is not)"})
 		}
 		return res
+	case cut || len(data) > r.limit:
+		return r.shortJSON(value, len(data), cut)
 	}
-	res := &Result{}
-	text, changed := data, false
-	if len(data) > r.limit {
-		var note string
-		value, note = cutValue(value, r.limit)
-		text, changed = appendValue(nil, value), true
-		defer func() {
-			res.Content = append(res.Content, Content{Type: TextContent, Text: note + r.askForLess()})
-			if more := r.next(value); more != "" {
-				res.Content = append(res.Content, Content{Type: TextContent, Text: more})
-			}
-			res.truncated(len(data))
-		}()
+	return &Result{Content: []Content{{Type: TextContent, Text: string(data)}}, Structured: r.structured(value, data, false)}
+}
+
+// shortJSON maps a JSON answer that is too large; cut says that not all of it was read.
+func (r *answerReader) shortJSON(value any, size int, cut bool) *Result {
+	value, note := cutValue(value, r.limit)
+	switch {
+	case cut && note == "":
+		note = "Shortened: the beginning of the answer is shown."
+	case cut:
+		note += " The answer goes on after what was counted."
 	}
-	res.Content = []Content{{Type: TextContent, Text: string(text)}}
-	res.Structured = r.structured(value, text, changed)
+	text := appendValue(nil, value)
+	res := &Result{Content: []Content{{Type: TextContent, Text: string(text)}}, Structured: r.structured(value, text, true)}
+	res.Content = append(res.Content, Content{Type: TextContent, Text: note + r.askForLess()})
+	if more := r.next(value); more != "" {
+		res.Content = append(res.Content, Content{Type: TextContent, Text: more})
+	}
+	res.truncated(size)
 	return res
 }
 

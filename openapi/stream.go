@@ -96,7 +96,11 @@ func (r *answerReader) events() (*Result, error) {
 	var lines []string
 	var values []any
 	size, count, cut := 0, 0, false
-	err := readEvents(r.resp.Body, func(e event) bool {
+	body, err := r.decoded()
+	if err != nil {
+		return nil, fmt.Errorf("read answer: %w", err)
+	}
+	err = readEvents(body, func(e event) bool {
 		if e.data == "[DONE]" {
 			return true
 		}
@@ -159,6 +163,9 @@ func shortDuration(d time.Duration) string {
 func (r *answerReader) lines(data []byte, cut bool) *Result {
 	var values []any
 	count := 0
+	if cut { // the last line may be half of a value
+		data = data[:bytes.LastIndexByte(data, '\n')+1]
+	}
 	var kept []string
 	size := 0
 	for line := range bytes.SplitSeq(bytes.ReplaceAll(data, []byte{0x1e}, nil), []byte{'\n'}) {
@@ -185,6 +192,20 @@ func (r *answerReader) lines(data []byte, cut bool) *Result {
 		r.listStructured(res, values)
 	}
 	r.fillStructured(res)
+	return res
+}
+
+// brokenLines maps the lines that came before the connection broke off; the last one may be half of a value.
+func (r *answerReader) brokenLines(data []byte) *Result {
+	whole := data[:bytes.LastIndexByte(data, '\n')+1]
+	res := r.lines(whole, false)
+	count := 0
+	for line := range bytes.SplitSeq(whole, []byte{'\n'}) {
+		if len(bytes.TrimSpace(line)) > 0 {
+			count++
+		}
+	}
+	res.Content = append(res.Content, Content{Type: TextContent, Text: fmt.Sprintf("(answer broke off after %d lines)", count)})
 	return res
 }
 
