@@ -31,6 +31,15 @@ const (
 	maxHeader     = 8 << 10
 )
 
+// versionOf returns what the version header says. Lines of the same header are one list (RFC 9110 §5.2), so that two of them
+// name no revision, and nobody behind us reads the one that we did not.
+func versionOf(h http.Header) string {
+	if lines := h[versionHeader]; len(lines) != 1 {
+		return strings.Join(lines, ", ")
+	}
+	return h.Get(versionHeader)
+}
+
 // isModern reports whether a version header names 2026-07-28 or later.
 func isModern(version string) bool { return isRevision(version) && version >= Modern }
 
@@ -60,7 +69,7 @@ func isLegacy(version string) bool {
 // chooseEra is row 11: the table of mcp.md §5. What a message says of itself counts, then the header.
 func (x *exchange) chooseEra() error {
 	m := x.message
-	header := x.r.Header.Get(versionHeader)
+	header := versionOf(x.r.Header)
 	switch {
 	case m.ProtocolVersion.Present():
 		x.modern = true
@@ -113,6 +122,11 @@ func (x *exchange) checkModern() error {
 	}
 	if err := x.matchHeader(methodHeader, "Mcp-Method", m.Method); err != nil { // H4
 		return err
+	}
+	if lines := x.r.Header[nameHeader]; len(lines) > 1 { // H7: where the name is ignored, too
+		return mismatch("Mcp-Name was sent %d times", len(lines))
+	} else if len(lines) == 1 && len(lines[0]) > maxHeader {
+		return mismatch("Mcp-Name is longer than %d bytes", maxHeader)
 	}
 	if value, member, ok := named(m); ok { // H5
 		name, isText := m.Text(value)

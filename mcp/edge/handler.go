@@ -3,6 +3,7 @@ package edge
 import (
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,16 +40,22 @@ type Handler struct {
 // Mount puts the handler's routes on g: /mcp/:server in every method, and the two addresses of the transport of
 // 2024-11-05. A slash at the end is another address (404).
 func (h *Handler) Mount(g *echo.Group) {
-	g.Any("/mcp/:server", func(c echo.Context) error {
-		h.ServeServer(c.Response(), c.Request(), c.Param("server"))
+	mount(g, "", h.ServeServer)
+	mount(g, "/sse", h.serveOldStream)
+	mount(g, "/message", h.serveOldMessage)
+}
+
+// mount puts serve on the address of a server that ends in tail, in every method. To the router a method that it has never
+// heard of is no route, and its own refusal would come ahead of every check, and with an Allow that is not ours (mcp.md §2).
+func mount(g *echo.Group, tail string, serve func(http.ResponseWriter, *http.Request, string)) {
+	const path = "/mcp/:server"
+	g.Any(path+tail, func(c echo.Context) error {
+		serve(c.Response(), c.Request(), c.Param("server"))
 		return nil
 	})
-	g.Any("/mcp/:server/sse", func(c echo.Context) error {
-		h.serveOldStream(c.Response(), c.Request(), c.Param("server"))
-		return nil
-	})
-	g.Any("/mcp/:server/message", func(c echo.Context) error {
-		h.serveOldMessage(c.Response(), c.Request(), c.Param("server"))
+	g.RouteNotFound(path+tail, func(c echo.Context) error {
+		head := strings.TrimSuffix(echo.GetPath(c.Request()), tail)
+		serve(c.Response(), c.Request(), head[strings.LastIndexByte(head, '/')+1:]) // here the router has forgotten the name
 		return nil
 	})
 }

@@ -11,13 +11,13 @@ import (
 
 // get opens the stream of a legacy session: what the server says outside any request (§2, E8).
 func (x *exchange) get() {
-	header := x.r.Header.Get(versionHeader)
-	if isModern(header) {
-		x.notAllowed(modernMethods)
-		return
-	}
+	header := versionOf(x.r.Header)
 	if !asksForStream(x.r.Header) {
 		x.notAllowed(allMethods)
+		return
+	}
+	if isModern(header) {
+		x.notAllowed(modernMethods)
 		return
 	}
 	if err := x.openSession(x.r.Header[sessionHeader], header); err != nil {

@@ -45,7 +45,7 @@ func (x *exchange) readOldMessage() (*oldStream, error) {
 	if x.message, err = Decode(body, x.limits); err != nil {
 		return nil, err
 	}
-	if x.message.ProtocolVersion.Present() || isModern(x.r.Header.Get(versionHeader)) {
+	if x.message.ProtocolVersion.Present() || isModern(versionOf(x.r.Header)) {
 		return nil, refuse(http.StatusBadRequest, CodeInvalidRequest, "this transport is of %s; connect to /mcp/%s to speak %s", oldestRevision, clip(x.name), Modern)
 	}
 	return x.findOldStream()
@@ -79,7 +79,7 @@ func (x *exchange) takeOver(stream *oldStream) error {
 	stream.mu.Lock()
 	defer stream.mu.Unlock()
 	x.revision, x.capabilities, x.logLevel = stream.revision, stream.capabilities, stream.logLevel
-	if h := x.r.Header.Get(versionHeader); h != "" && x.message.Method != "initialize" && h != x.revision { // S6
+	if h := versionOf(x.r.Header); h != "" && x.message.Method != "initialize" && h != x.revision { // S6
 		return refuse(http.StatusBadRequest, CodeInvalidRequest, "MCP-Protocol-Version is %q, the session's is %q", clip(h), x.revision)
 	}
 	if x.message.Kind == strictjson.Request && (stream.calls >= maxOldCalls || stream.queue.waiting() > maxOldWaiting) {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
 
 func answerAfter(d time.Duration) func(context.Context, *Request) (json.RawMessage, error) {
@@ -277,12 +279,57 @@ func TestAddressesOfAServer(t *testing.T) { // §2
 	h := newHandler(t, &server{}, nil)
 	e := echo.New()
 	h.Mount(e.Group(""))
-	for path, want := range map[string]int{"/mcp/s/": 404, "/mcp/s": 405, "/mcp/s/message": 405, "/mcp/nobody/sse": 404, "/mcp/s/other": 404} {
-		r := httptest.NewRequest(http.MethodGet, path, nil)
-		w := httptest.NewRecorder()
-		e.ServeHTTP(w, r)
-		if w.Code != want {
-			t.Errorf("GET %s = %d, want %d", path, w.Code, want)
+	for path, want := range map[string]int{
+		"/mcp/s/": 404, "/mcp/s": 405, "/mcp/s/message": 405, "/mcp/nobody/sse": 404, "/mcp/s/other": 404, "/mcp/": 404, "/mcp": 404,
+	} {
+		for _, method := range []string{http.MethodGet, "BREW"} {
+			w := httptest.NewRecorder()
+			e.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+			if w.Code != want {
+				t.Errorf("%s %s = %d, want %d", method, path, w.Code, want)
+			}
+		}
+	}
+}
+
+func TestMethodsNobodyKnowsAreCheckedLikeTheOthers(t *testing.T) { // §2: PUT, PATCH, others; after rows 1 to 6 of §3
+	h := newHandler(t, &server{}, func(h *Handler) {
+		h.Authenticate = func(w http.ResponseWriter, r *http.Request, _ string) (*identity.Caller, bool) {
+			if r.Header.Get("Authorization") == "" {
+				w.WriteHeader(http.StatusUnauthorized)
+				return nil, false
+			}
+			return &identity.Caller{Subject: "a"}, true
+		}
+	})
+	e := echo.New()
+	h.Mount(e.Group(""))
+	for path, allow := range map[string]string{
+		"/mcp/s": "GET, POST, DELETE, OPTIONS", "/mcp/s/sse": "GET, OPTIONS", "/mcp/s/message": "POST, OPTIONS",
+	} {
+		for _, method := range []string{"BREW", "get", "QUERY", "PUT"} {
+			ask := func(token, origin string) *httptest.ResponseRecorder {
+				r := httptest.NewRequest(method, path, nil)
+				if token != "" {
+					r.Header.Set("Authorization", token)
+				}
+				if origin != "" {
+					r.Header.Set("Origin", origin)
+				}
+				w := httptest.NewRecorder()
+				e.ServeHTTP(w, r)
+				return w
+			}
+			if w := ask("", ""); w.Code != http.StatusUnauthorized || w.Header().Get("Allow") != "" {
+				t.Errorf("%s %s without a token = %d, Allow %q", method, path, w.Code, w.Header().Get("Allow"))
+			}
+			if w := ask("t", "https://evil.example"); w.Code != http.StatusForbidden {
+				t.Errorf("%s %s from elsewhere = %d", method, path, w.Code)
+			}
+			w := ask("t", "")
+			if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != allow || !strings.Contains(w.Body.String(), `"jsonrpc":"2.0","id":null`) {
+				t.Errorf("%s %s = %d, Allow %q, %s", method, path, w.Code, w.Header().Get("Allow"), w.Body)
+			}
 		}
 	}
 }
