@@ -47,7 +47,8 @@ type Call struct {
 
 	// Target names the backend or pool; a route policy may change it.
 	Target string
-	// Local calls are answered by whoever makes them: what the policies let pass is settled and recorded, and nothing is sent.
+	// Local calls are answered by whoever makes them: what the policies let pass is settled, and nothing is
+	// sent. Refusals have their row in the ledger like any other.
 	Local bool
 	// Policies are those of every scope that the call is in, compiled and ordered when the snapshot was built; nil: none.
 	Policies *Policies

@@ -190,7 +190,7 @@ func (r *run) settleOne(settle func(Outcome), o Outcome) {
 }
 
 func (r *run) record(o *Outcome) {
-	if r.p.deps.Recorder == nil {
+	if r.p.deps.Recorder == nil || r.call.Local && o.Ending == EndOK { // rows are of what reached a backend or a cache, or was refused
 		return
 	}
 	now, c := r.p.deps.Now(), r.call
