@@ -2,14 +2,15 @@ package llm
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/proxy"
 )
 
 // errShutdown is the cause with which Cut cancels.
-var errShutdown = errors.New("the drain time is over")
+var errShutdown = proxy.ErrShutdown
 
 // Exchanges whose caller has gone are read on for so long, and so many of them at once (TO-6).
 const (

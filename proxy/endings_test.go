@@ -19,6 +19,7 @@ func TestEveryEndingSettlesAndRecordsExactlyOnce(t *testing.T) {
 		cfg    BackendConfig
 		policy *witness // after the one that is watched
 		early  bool     // the caller leaves while waiting
+		stops  bool     // the gateway stops while it waits
 	}
 	sse := map[string]string{"Content-Type": "text/event-stream"}
 	tests := map[string]struct {
@@ -39,6 +40,7 @@ func TestEveryEndingSettlesAndRecordsExactlyOnce(t *testing.T) {
 		"reset before header": {setup{step: proxytest.Step{ResetBeforeHeaders: true}}, EndUpstreamError, UsageEstimated},
 		"timeout":             {setup{step: proxytest.Step{Hang: true}, cfg: BackendConfig{Timeout: 30 * time.Millisecond}}, EndTimeout, UsageEstimated},
 		"caller gone":         {setup{step: proxytest.Step{Hang: true}, early: true}, EndClientGone, UsageEstimated},
+		"drain is over":       {setup{step: proxytest.Step{Hang: true}, stops: true}, EndError, UsageEstimated}, // operations.md §15 (5)
 		"reset mid body":      {setup{step: proxytest.Step{Body: "x", ResetMidBody: true}}, EndUpstreamError, ""},
 		"closed early":        {setup{step: proxytest.Step{Body: "x", CloseEarly: true}}, EndUpstreamError, ""},
 		"stream goes silent":  {setup{step: proxytest.Step{Header: sse, Chunks: []string{"data: 1\n\n"}, Stall: true}, cfg: BackendConfig{Timeouts: TimeoutsConfig{Idle: 30 * time.Millisecond}}}, EndTimeout, ""},
@@ -58,10 +60,11 @@ func TestEveryEndingSettlesAndRecordsExactlyOnce(t *testing.T) {
 			if tt.change != nil {
 				tt.change(call)
 			}
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			if tt.early {
-				go func() { b.AwaitRequests(1); cancel() }()
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			if tt.early || tt.stops {
+				cause := map[bool]error{true: ErrShutdown}[tt.stops]
+				go func() { b.AwaitRequests(1); cancel(cause) }()
 			}
 			consume(p, ctx, call)
 			if o := watched.only(t); o.Ending != tt.ending || tt.source != "" && o.Usage != (Usage{Input: 7, Source: tt.source}) {

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -20,6 +22,19 @@ const (
 	Cancelled               // the caller has gone
 	Overloaded              // draining or too many calls: 503
 )
+
+// ErrShutdown is the cause of a call's context that the gateway ended because it stops: the caller is still there.
+var ErrShutdown = errors.New("the gateway is restarting")
+
+// Abandoned says how a call ended whose context did: its caller has gone, or the gateway stops.
+func Abandoned(ctx context.Context) (Ending, string) {
+	if errors.Is(context.Cause(ctx), ErrShutdown) {
+		return EndError, codeShutdown
+	}
+	return EndClientGone, ""
+}
+
+const codeShutdown = "server_shutdown"
 
 // Error is a call that did not get an answer. Msg is for the caller and is never built from Err; Err is for the log.
 type Error struct {

@@ -120,6 +120,9 @@ func (e *Error) ending() Ending {
 	case Timeout:
 		return EndTimeout
 	case Cancelled:
+		if e.Code == codeShutdown {
+			return EndError
+		}
 		return EndClientGone
 	default:
 		return EndError

@@ -207,6 +207,8 @@ func (t *try) fault(err error) *Error {
 	e := &Error{Type: "upstream_error", Backend: t.road.backend.Name, Attempts: t.run.attempts, Err: err}
 	cause := context.Cause(t.ctx)
 	switch {
+	case errors.Is(context.Cause(t.parent), ErrShutdown):
+		e.Kind, e.Code, e.Msg = Cancelled, codeShutdown, "The gateway is restarting. Try again in a moment."
 	case t.parent.Err() != nil && !errors.Is(context.Cause(t.parent), context.DeadlineExceeded):
 		e.Kind, e.Code, e.Msg = Cancelled, "client_gone", "The caller has gone."
 	case cause != nil:

@@ -288,6 +288,7 @@ func (g *gateway) stop(servers []*http.Server, drain time.Duration) {
 				return
 			}
 			g.llm.Cut()
+			g.edge.Cut()
 			last, done := context.WithTimeout(context.Background(), 2*time.Second)
 			defer done()
 			if s.Shutdown(last) != nil {

@@ -194,7 +194,8 @@ func (c *call) read(ctx context.Context, answer *proxy.Answer) (resultBody, erro
 func (c *call) brokeOff(ctx context.Context, answer *proxy.Answer, err error) (resultBody, error) {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled) && !errors.Is(context.Cause(ctx), context.DeadlineExceeded):
-		answer.Settle(proxy.Outcome{Ending: proxy.EndClientGone, Status: answer.Status})
+		ending, code := proxy.Abandoned(ctx)
+		answer.Settle(proxy.Outcome{Ending: ending, Code: code, Status: answer.Status})
 		return resultBody{}, ctx.Err()
 	case errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil || isTimeout(err):
 		answer.Settle(proxy.Outcome{Ending: proxy.EndTimeout, Status: answer.Status, Code: "timeout"})

@@ -129,6 +129,9 @@ func (a *reply) finish(result json.RawMessage, err error) {
 	a.decided = true
 	a.mu.Unlock()
 	cancelled := errors.Is(context.Cause(a.ctx), errCancelled)
+	if err != nil && restarting(a.ctx) {
+		err = errRestarting
+	}
 	if streaming {
 		if !cancelled {
 			a.put(event{kind: answerEvent, data: a.x.answerBody(result, err)})

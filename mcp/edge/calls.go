@@ -3,8 +3,11 @@ package edge
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/proxy"
 )
 
 // legacyGrace is how long a call of a legacy client goes on after its connection broke: closing is not cancelling there (E6).
@@ -13,10 +16,20 @@ const legacyGrace = 30 * time.Second
 // errCancelled is the cause of a context that notifications/cancelled ended: nothing more is sent for the call.
 var errCancelled = errors.New("cancelled by the client")
 
-// calls are the calls of legacy sessions in flight. Ids mean something only inside their session (E10).
+// errRestarting is the cause of a context that ended with the drain time, and what the client is told (operations.md §15).
+var errRestarting = &Error{Code: CodeServer, Status: http.StatusServiceUnavailable, Msg: proxy.ErrShutdown.Error() + "; try again",
+	Header: http.Header{"Retry-After": {"1"}}, Err: proxy.ErrShutdown}
+
+// restarting reports whether a call was ended because the gateway stops.
+func restarting(ctx context.Context) bool { return errors.Is(context.Cause(ctx), proxy.ErrShutdown) }
+
+// calls are the calls in flight: those of legacy sessions by their ids, which mean something only inside their session
+// (E10), and of both eras those that take long enough to be there when the drain time is over.
 type calls struct {
 	mu   sync.Mutex
 	open map[callKey]*inflight // the newest with this id
+	long map[*inflight]struct{}
+	cut  bool
 }
 
 type callKey struct{ session, id string }
@@ -26,7 +39,33 @@ type inflight struct {
 	older  *inflight // with the same id; clients should not have two
 }
 
-func (c *calls) init() { c.open = map[callKey]*inflight{} }
+func (c *calls) init() { c.open, c.long = map[callKey]*inflight{}, map[*inflight]struct{}{} }
+
+// lasts notes that a call takes long; over must follow. When the drain time is over already, it ends.
+func (c *calls) lasts(f *inflight) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.long[f] = struct{}{}
+	if c.cut {
+		f.cancel(errRestarting)
+	}
+}
+
+func (c *calls) over(f *inflight) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.long, f)
+}
+
+// cutAll ends the calls that still run, and those that come to last from now on.
+func (c *calls) cutAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cut = true
+	for f := range c.long {
+		f.cancel(errRestarting)
+	}
+}
 
 func (c *calls) add(key callKey, cancel context.CancelCauseFunc) *inflight {
 	c.mu.Lock()
@@ -89,6 +128,7 @@ type scope struct {
 
 	mu    sync.Mutex
 	ended bool
+	lasts *inflight // once it is a long one
 	late  *time.Timer
 	gone  func() bool // stops waiting for the connection to break
 }
@@ -125,6 +165,10 @@ func (s *scope) long() {
 	if s.ended {
 		return
 	}
+	if s.lasts = s.entry; s.lasts == nil {
+		s.lasts = &inflight{cancel: s.cancel}
+	}
+	s.x.calls.lasts(s.lasts)
 	s.late = time.AfterFunc(s.x.limits.StreamMax-min(answerWithin, s.x.limits.StreamMax), func() { s.cancel(context.DeadlineExceeded) })
 	if s.x.modern {
 		return
@@ -141,6 +185,7 @@ func (s *scope) end() {
 	s.mu.Lock()
 	s.ended = true
 	if s.late != nil {
+		s.x.calls.over(s.lasts)
 		s.late.Stop()
 	}
 	if s.gone != nil {

@@ -91,3 +91,6 @@ func (h *Handler) EndGrant(grant string) { h.endGrant(grant) }
 // Close ends all listening streams cleanly and accepts no more; calls in flight go on (L6). For a graceful stop, before
 // http.Server.Shutdown, which would wait for the streams.
 func (h *Handler) Close() { h.close() }
+
+// Cut ends the calls that still run, each with an error that says why. For the end of the drain time.
+func (h *Handler) Cut() { h.init().calls.cutAll() }

@@ -22,6 +22,7 @@ type listener struct {
 	key     callerKey
 	queue   *queue
 	end     context.CancelFunc
+	leave   func()        // ends it when its calls are over; nil: it carries none
 	changes []byte        // the tools/list_changed notification as this stream carries it; nil: not wanted
 	resumed bool          // a relay's stream that goes on, perhaps one of a call: it takes nothing over
 	plain   bool          // a relay's: ids on it are the upstream's
@@ -162,5 +163,11 @@ func (h *Handler) close() {
 	b.mu.Lock()
 	b.closed = true
 	b.mu.Unlock()
-	b.endWhere(func(*listener) bool { return true })
+	for _, l := range b.all() {
+		if l.leave != nil {
+			l.leave()
+		} else {
+			l.end()
+		}
+	}
 }

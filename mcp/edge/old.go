@@ -43,6 +43,7 @@ type oldStream struct {
 	capabilities json.RawMessage
 	logLevel     string
 	calls        int
+	leaving      bool
 }
 
 // setLogLevel keeps the client's level. Safe on nil: most sessions have no such stream.
@@ -154,7 +155,9 @@ func (x *exchange) holdOldStream() {
 		x: x, key: callerKey{x.name, owner}, queue: newQueue(), end: cancel, view: x.server.View(x.caller), plain: true,
 		changes: []byte(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`),
 	}
-	x.streams.set(x.session, &oldStream{ctx: ctx, queue: l.queue, revision: oldestRevision})
+	stream := &oldStream{ctx: ctx, queue: l.queue, revision: oldestRevision}
+	l.leave = stream.leave
+	x.streams.set(x.session, stream)
 	defer x.endOldStream(cancel)
 	if !x.hub.add(l, x.limits.ListensPerCaller) {
 		x.fail(stopping())

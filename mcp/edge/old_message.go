@@ -114,7 +114,18 @@ func (x *exchange) serveOnStream(stream *oldStream) {
 func (s *oldStream) finished() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.calls--
+	if s.calls--; s.calls == 0 && s.leaving {
+		s.queue.close()
+	}
+}
+
+// leave ends the stream once the calls on it have been answered: for a graceful stop (operations.md §15).
+func (s *oldStream) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.leaving = true; s.calls == 0 {
+		s.queue.close()
+	}
 }
 
 func (x *exchange) oldAccepted() {
@@ -140,6 +151,8 @@ func (x *exchange) callOnStream(stream *oldStream) {
 	key := callKey{x.session, callID(x.message, x.message.ID)}
 	f := x.calls.add(key, cancel)
 	defer x.calls.remove(key, f)
+	x.calls.lasts(f)
+	defer x.calls.over(f)
 	if x.message.Method == "initialize" {
 		if err := x.agree(stream); err != nil {
 			stream.queue.put(event{kind: answerEvent, data: x.answerBody(nil, err)})
@@ -148,6 +161,9 @@ func (x *exchange) callOnStream(stream *oldStream) {
 	}
 	a := &reply{x: x, ctx: ctx, decided: true, queue: stream.queue}
 	result, err := x.handle(ctx, a)
+	if err != nil && restarting(ctx) {
+		err = errRestarting
+	}
 	if !errors.Is(context.Cause(ctx), errCancelled) { // B6
 		stream.queue.put(event{kind: answerEvent, data: x.answerBody(result, err)})
 	}

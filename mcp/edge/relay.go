@@ -150,6 +150,8 @@ func (x *exchange) relayAnswer(ctx context.Context, p *Passed, err error) {
 	switch {
 	case errors.Is(context.Cause(ctx), errCancelled):
 		(&reply{x: x}).empty() // B6
+	case err != nil && restarting(ctx):
+		x.fail(errRestarting)
 	case err != nil:
 		x.failPassed(err)
 	case p.Result != nil:

@@ -28,7 +28,7 @@ func (x *exchange) relayBody(ctx context.Context, p *Passed) {
 	}
 	if _, err := io.Copy(x.w, p.Body); err != nil {
 		x.note(x.asError(err))
-		if ctx.Err() == nil {
+		if ctx.Err() == nil || restarting(ctx) {
 			panic(http.ErrAbortHandler) // net/http's word for it: the client sees a broken answer
 		}
 	}
@@ -86,6 +86,7 @@ func (x *exchange) relayStream(ctx context.Context, p *Passed, l *listener) {
 			}
 			err = s.send(pingComment)
 		case <-ctx.Done():
+			x.endStream(ctx, s, &last, ctx.Err(), l)
 			return
 		}
 		if err != nil {
@@ -136,10 +137,16 @@ func (x *exchange) drain(ctx context.Context, chunks <-chan chunk, taken chan<- 
 // the upstream ended a legacy stream in good order: its client comes back with Last-Event-ID then (SEP-1699).
 func (x *exchange) endStream(ctx context.Context, s *writer, last *lastEvent, err error, l *listener) {
 	clean := errors.Is(err, io.EOF)
-	if l != nil || ctx.Err() != nil || clean && !x.modern || last.answers(x.message) {
+	switch cause := context.Cause(ctx); {
+	case l != nil || clean && !x.modern || last.answers(x.message):
 		return
-	}
-	if clean {
+	case restarting(ctx):
+		err = errRestarting
+	case errors.Is(cause, context.DeadlineExceeded): // limits.stream_max
+		err = &Error{Code: CodeServer, Msg: "the upstream did not answer in time", Err: cause}
+	case cause != nil: // nobody is there to read it
+		return
+	case clean:
 		err = &Error{Code: CodeServer, Msg: brokeOff}
 	}
 	e := x.asError(err)

@@ -137,7 +137,7 @@ func (b *body) outcome() proxy.Outcome {
 	case errors.As(b.end, &e) && e.Kind == proxy.Timeout:
 		o.Ending, o.Code = proxy.EndTimeout, "timeout"
 	case errors.As(b.end, &e) && e.Kind == proxy.Cancelled, b.end == nil && b.ctx.Err() != nil:
-		o.Ending = proxy.EndClientGone
+		o.Ending, o.Code = proxy.Abandoned(b.ctx)
 	case b.end != nil && b.end != io.EOF: //nolint:errorlint // as above
 		o.Ending, o.Code = proxy.EndUpstreamError, "broken_off"
 	case b.answer.Status >= http.StatusBadRequest:

@@ -197,7 +197,7 @@ func (w *wire) outcome(done bool) proxy.Outcome {
 		o.Ending, o.Code = proxy.EndTimeout, "timeout"
 	case done && w.answer.Status < http.StatusBadRequest:
 	case errors.As(w.end, &e) && e.Kind == proxy.Cancelled, w.ctx.Err() != nil:
-		o.Ending = proxy.EndClientGone
+		o.Ending, o.Code = proxy.Abandoned(w.ctx)
 	case w.answer.Status >= http.StatusBadRequest:
 		o.Ending = proxy.EndUpstreamError
 	case !done && w.answer.Status == http.StatusOK:
