@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -296,6 +297,64 @@ func TestAnUpstreamThatFallsSilentIsLeft(t *testing.T) { // §9.3
 	if text, ok := Failed(err); !ok || text != "the upstream did not answer within 50ms" {
 		t.Errorf("got %v", err)
 	}
+	eventually(t, "the news that nobody waits", func() bool { return len(sent(up, "notifications/cancelled")) == 1 })
+}
+
+// What a call that nobody waits for still asks and tells is not the next call's: the stream that both would share is closed.
+func TestTheNextCallHearsNothingOfTheLast(t *testing.T) { // §11.1: one call at a time when the upstream may ask back
+	up := mcptest.NewUpstream(t)
+	legacyOnly(up)
+	begun, late, over := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var streams atomic.Int64
+	up.On("GET", func(w http.ResponseWriter, r *http.Request, _ mcptest.UpstreamMessage) {
+		nth := streams.Add(1) // before the client can know
+		write := mcptest.Stream(w)
+		if nth > 1 {
+			<-r.Context().Done()
+			return
+		}
+		defer close(over)
+		select {
+		case <-late:
+			write(event(`{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{}}`))
+		case <-r.Context().Done():
+		}
+		<-r.Context().Done()
+	})
+	answered := make(chan struct{}, 1)
+	up.On("", func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) {
+		answered <- struct{}{}
+		w.WriteHeader(202)
+	})
+	up.On("tools/call", func(w http.ResponseWriter, r *http.Request, m mcptest.UpstreamMessage) {
+		if strings.Contains(string(m.Params), "second") {
+			close(late)
+			select {
+			case <-over:
+			case <-answered:
+			}
+			mcptest.JSON(w, m.ID, `{}`)
+			return
+		}
+		close(begun)
+		<-r.Context().Done()
+	})
+	l, _ := newLeg(t, up.URL, nil)
+	on := as("a")
+	on.Capabilities = json.RawMessage(`{"elicitation":{}}`)
+	ctx, cancel := ctxWithCancel(t)
+	go func() { <-begun; cancel() }()
+	if _, err := l.Do(ctx, &Request{On: on, Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"first"}`)}); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	do(t, l, &Request{On: on, Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"second"}`), Ask: func(context.Context, *strictjson.Message) (json.RawMessage, error) {
+		t.Error("the second call was asked what the first should have been")
+		return nil, errors.New("no")
+	}})
+	if n := len(sent(up, "initialize")); n != 2 {
+		t.Errorf("%d sessions", n)
+	}
+	eventually(t, "the end of the first session", func() bool { return len(sent(up, "DELETE")) == 1 })
 }
 
 func BenchmarkDo(b *testing.B) {

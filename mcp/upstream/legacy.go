@@ -30,6 +30,9 @@ func (l *Leg) doLegacy(ctx context.Context, r *Request) (*strictjson.Message, er
 		}
 		answer, err := l.inSession(ctx, s, r)
 		gone := errors.Is(err, errSessionGone)
+		if s.shared() && (ctx.Err() != nil || unfinished(err)) {
+			l.cfg.Memory.pools.abandon(s)
+		}
 		l.cfg.Memory.pools.free(s, gone, l.now())
 		switch {
 		case gone && !again && r.Method != "tools/call":
@@ -41,6 +44,12 @@ func (l *Leg) doLegacy(ctx context.Context, r *Request) (*strictjson.Message, er
 		}
 		return answer, nil
 	}
+}
+
+// unfinished reports whether the upstream may still be at work although nobody waits for it.
+func unfinished(err error) bool {
+	var e *edge.Error
+	return errors.Is(err, errSilent) || errors.As(err, &e) && e.Msg == brokeOff
 }
 
 // exchange is one request in a session on its way.
@@ -77,6 +86,7 @@ func (l *Leg) inSession(ctx context.Context, s *session, r *Request) (*strictjso
 	cancel(nil)
 	x.wg.Wait()
 	if errors.Is(context.Cause(inner), errSilent) && answer == nil {
+		go x.tellCancelled() // who waited has waited long enough
 		return nil, failed(http.StatusGatewayTimeout, l.tooSlow(), errSilent)
 	}
 	return answer, err

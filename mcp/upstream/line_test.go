@@ -260,12 +260,11 @@ func TestAFloodOfStrayQuestionsIsBounded(t *testing.T) {
 	for i := range 500 {
 		up.Say(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"ping"}`, i))
 	}
-	up.Say(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
 	for range maxQuestions {
 		<-answers
 	}
 	do(t, l, &Request{On: as("a"), Method: "tools/list"}) // still served: everything before its answer was read
-	if n := len(answers); n != 0 {
+	if n := len(answers); n > maxQuestions {              // a call answers some of its own
 		t.Errorf("%d more answers than may be under way", n)
 	}
 	close(hold)

@@ -140,11 +140,24 @@ func (p *pools) free(s *session, dead bool, now time.Time) {
 	p.tell(s.key.callerKey, c)
 	switch {
 	case s.users > 0:
+	case s.left:
+		go s.goodbye()
 	case s.dead:
 		go s.hush()
 	case p.stopping:
 		go s.goodbye()
 	}
+}
+
+// shared reports whether the session has a stream on which calls follow one another. One that was left in the middle may
+// still ask and tell: the next call would be taken for its reader.
+func (s *session) shared() bool { return s.line != nil || s.own != nil }
+
+// abandon closes a session once it is given back, which the upstream is told.
+func (p *pools) abandon(s *session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.dead, s.left = true, true
 }
 
 // lost forgets a session whose connection the upstream closed; who uses it finds out by itself.
@@ -211,7 +224,8 @@ type session struct {
 	users int
 	freed time.Time
 	timer *time.Timer
-	dead  bool
+	dead  bool // for nobody any more
+	left  bool // in the middle of a call
 }
 
 func (s *session) enter() {
