@@ -5,22 +5,24 @@ import (
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/bridge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/combined"
+	"github.com/drawbridge-mcp/drawbridge/mcp/search"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
 
-// combinedServer is several sources as pages see them: the tools of its APIs. Those of upstreams are known to their own
-// clients only.
+// combinedServer is several sources as pages see them: the tools of its APIs, and those of upstreams that were seen.
 type combinedServer struct {
 	*combined.Server
 	bridges []*bridge.Server
+	parts   []func(c *identity.Caller) []bridge.ToolInfo // in the order of `from` (C6)
+	stored  []stored
 	access  map[string]ToolAccessConfig
 }
 
 // ToolInfos implements mcpServer.
 func (s combinedServer) ToolInfos(c *identity.Caller) []bridge.ToolInfo {
 	var infos []bridge.ToolInfo
-	for _, b := range s.bridges {
-		for _, t := range b.ToolInfos(c) {
+	for _, part := range s.parts {
+		for _, t := range part(c) {
 			if s.MayUse(c, t.Name) {
 				t.Scope = s.access[t.Name].Scope
 				infos = append(infos, t)
@@ -28,6 +30,22 @@ func (s combinedServer) ToolInfos(c *identity.Caller) []bridge.ToolInfo {
 		}
 	}
 	return infos
+}
+
+// known is what search takes the list for before it was seen.
+func (s combinedServer) known(c *identity.Caller) []search.Tool {
+	var list []search.Tool
+	for _, b := range s.bridges {
+		for _, t := range bridgedTools(b.Definitions(c)) {
+			if s.MayUse(c, t.Name) {
+				list = append(list, t)
+			}
+		}
+	}
+	for _, part := range s.stored {
+		list = append(list, part.known(c)...)
+	}
+	return list
 }
 
 // prefix is what stands before the names of a part in a combined server (mcp.md §1).
@@ -69,13 +87,15 @@ func (b *builder) buildCombined(cfg *Config, sc ServerConfig, apis map[string]*a
 				return nil, fmt.Errorf("from[%d]: %w", i, err)
 			}
 			sources = append(sources, source)
+			seen := stored{b.upstreams.books.of(sc.Name, sc.UpstreamTools), from.prefix() + "__", sc.Access.Tools}
+			made.stored, made.parts = append(made.stored, seen), append(made.parts, seen.infos)
 			continue
 		}
 		server, err := b.buildAPISource(cfg, &sc, from, apis, s)
 		if err != nil {
 			return nil, fmt.Errorf("from[%d]: %w", i, err)
 		}
-		made.bridges = append(made.bridges, server)
+		made.bridges, made.parts = append(made.bridges, server), append(made.parts, server.ToolInfos)
 		sources = append(sources, combined.Source{As: from.prefix(), Title: apis[from.API].document.Title, Server: server, Made: true})
 	}
 	var before *combined.Server
@@ -94,7 +114,7 @@ func (b *builder) buildCombined(cfg *Config, sc ServerConfig, apis map[string]*a
 	if err != nil {
 		return nil, err
 	}
-	return b.searching(&sc, made, s), nil
+	return b.searching(&sc, made, prev, s), nil
 }
 
 // holdOf returns what holds changed tools of upstreams back; nil where there are none.

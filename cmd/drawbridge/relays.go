@@ -8,6 +8,7 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/pins"
 	"github.com/drawbridge-mcp/drawbridge/mcp/relay"
+	"github.com/drawbridge-mcp/drawbridge/mcp/search"
 	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
@@ -19,11 +20,15 @@ type mcpServer interface {
 	ToolInfos(c *identity.Caller) []bridge.ToolInfo
 }
 
-// relayed is an upstream as pages see it. Its tools are known to its own clients only.
-type relayed struct{ *relay.Server }
+// relayed is an upstream as pages see it.
+type relayed struct {
+	*relay.Server
+	search *search.Server // nil: its list is never searched
+	stored stored
+}
 
 // ToolInfos implements mcpServer.
-func (relayed) ToolInfos(*identity.Caller) []bridge.ToolInfo { return nil }
+func (s relayed) ToolInfos(c *identity.Caller) []bridge.ToolInfo { return s.stored.infos(c) }
 
 // upstreamOf returns the part of a server that is an upstream, or nil for a server made of APIs.
 func upstreamOf(sc *ServerConfig) *FromConfig {
@@ -86,7 +91,7 @@ func (b *builder) cross(sc *ServerConfig, from *FromConfig, leg *upstream.Leg, t
 }
 
 // buildRelay makes an MCP server of an upstream: bytes for clients of its era, messages for the others.
-func (b *builder) buildRelay(cfg *Config, sc ServerConfig, from *FromConfig, s *snapshot) (mcpServer, error) {
+func (b *builder) buildRelay(cfg *Config, sc ServerConfig, from *FromConfig, prev, s *snapshot) (mcpServer, error) {
 	tools, crossed := map[string]relay.Tool{}, map[string]crossing.Tool{}
 	for name, access := range sc.Access.Tools {
 		tools[name] = relay.Tool{Roles: access.Roles, Scope: access.Scope}
@@ -101,15 +106,19 @@ func (b *builder) buildRelay(cfg *Config, sc ServerConfig, from *FromConfig, s *
 	if err != nil {
 		return nil, err
 	}
-	server, err := relay.New(relay.Config{
+	made := relayed{stored: stored{book: book, access: sc.Access.Tools}}
+	relaying := relay.Config{
 		Name: sc.Name, Instructions: sc.Instructions, Upstream: from.Upstream, Leg: leg, Crossing: other, Pins: book, Tools: tools,
 		Access: accessTo(sc.Access.Roles), Match: entitled, Challenge: b.stepUp, Timeout: backendTimeout(cfg, from.Upstream),
 		Policies: func(tool string) *proxy.Policies { return s.policies.tool(sc.Name, tool, "") },
 		Limits:   relay.Limits{Body: cfg.Limits.UpstreamBody, Depth: cfg.Limits.JSONDepth},
 		Doer:     &road{next: s.pipeline, policies: s.policies}, Log: b.log,
-	})
-	if err != nil {
+	}
+	if made.search = b.searchingRelay(&sc, other, made.stored, prev, s); made.search != nil {
+		relaying.Crossing, relaying.Search = made.search, made.search
+	}
+	if made.Server, err = relay.New(relaying); err != nil {
 		return nil, err
 	}
-	return b.searchingRelay(&sc, server, other, s), nil
+	return made, nil
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/mcp/combined"
 	"github.com/drawbridge-mcp/drawbridge/mcp/crossing"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
-	"github.com/drawbridge-mcp/drawbridge/mcp/relay"
 	"github.com/drawbridge-mcp/drawbridge/mcp/search"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
@@ -26,17 +25,28 @@ func (s searched) ToolInfos(c *identity.Caller) []bridge.ToolInfo { return s.beh
 
 // behind is the server itself, without what shows its list.
 func behind(s mcpServer) mcpServer {
-	switch s := s.(type) {
-	case searched:
-		return s.behind
-	case searchedRelay:
+	if s, ok := s.(searched); ok {
 		return s.behind
 	}
 	return s
 }
 
+// searchOf is what showed the list of a server until now; nil: nothing did.
+func searchOf(prev *snapshot, server string) *search.Server {
+	if prev == nil {
+		return nil
+	}
+	switch s := prev.servers[server].(type) {
+	case searched:
+		return s.Server
+	case relayed:
+		return s.search
+	}
+	return nil
+}
+
 // searching puts search in front of a server, where its configuration asks for it.
-func (b *builder) searching(sc *ServerConfig, of mcpServer, s *snapshot) mcpServer {
+func (b *builder) searching(sc *ServerConfig, of mcpServer, prev, s *snapshot) mcpServer {
 	if search.Mode(sc.ToolSearch) == search.Off {
 		return of
 	}
@@ -44,14 +54,12 @@ func (b *builder) searching(sc *ServerConfig, of mcpServer, s *snapshot) mcpServ
 	switch of := of.(type) {
 	case *bridge.Server:
 		cfg.Tools = func(_ context.Context, r *edge.Request) ([]search.Tool, error) {
-			var list []search.Tool
-			for _, d := range of.Definitions(r.Caller) {
-				list = append(list, search.Tool{Name: d.Name, Wire: d.Wire, Tags: d.Tags, Source: d.API, Path: d.Path})
-			}
-			return list, nil
+			return bridgedTools(of.Definitions(r.Caller)), nil
 		}
+		cfg.Ahead = [][]search.Tool{bridgedTools(of.AllDefinitions()), bridgedTools(of.Definitions(&identity.Caller{Kind: identity.Person}))}
 	case combinedServer:
-		cfg.PerCaller, cfg.TTL = true, max(sc.ListTTL, 5*time.Second)
+		cfg.Remote, cfg.TTL, cfg.Previous = true, max(sc.ListTTL, 5*time.Second), searchOf(prev, sc.Name)
+		cfg.Known = of.known
 		cfg.Tools = func(ctx context.Context, r *edge.Request) ([]search.Tool, error) {
 			return combinedTools(ctx, of.Server, r)
 		}
@@ -60,6 +68,14 @@ func (b *builder) searching(sc *ServerConfig, of mcpServer, s *snapshot) mcpServ
 		return of
 	}
 	return searched{search.New(cfg), of}
+}
+
+func bridgedTools(defined []bridge.Definition) []search.Tool {
+	list := make([]search.Tool, len(defined))
+	for i, d := range defined {
+		list[i] = search.Tool{Name: d.Name, Wire: d.Wire, Tags: d.Tags, Source: d.API, Path: d.Path}
+	}
+	return list
 }
 
 // admitting puts searching and describing under the server's policies; they are answered here, so that nothing is sent.
@@ -106,39 +122,15 @@ func combinedTools(ctx context.Context, s *combined.Server, r *edge.Request) ([]
 	return list, nil
 }
 
-// searchedRelay is an upstream whose list is searched. While it is, messages are understood instead of passed on as bytes.
-type searchedRelay struct {
-	*search.Server
-	relay  *relay.Server
-	behind mcpServer
-}
-
-// ToolInfos implements mcpServer.
-func (s searchedRelay) ToolInfos(c *identity.Caller) []bridge.ToolInfo { return s.behind.ToolInfos(c) }
-
-// Pass implements edge.Relay.
-func (s searchedRelay) Pass(ctx context.Context, r *edge.Request) (*edge.Passed, error) {
-	return s.relay.Pass(ctx, r)
-}
-
-// Crosses implements edge.Crosser.
-func (s searchedRelay) Crosses(ctx context.Context, r *edge.Request) (bool, error) {
-	if s.Searched(ctx, r) {
-		return true, nil
+// searchingRelay is what shows the list of an upstream; nil where it is never searched.
+func (b *builder) searchingRelay(sc *ServerConfig, other *crossing.Server, of stored, prev, s *snapshot) *search.Server {
+	if search.Mode(sc.ToolSearch) == search.Off {
+		return nil
 	}
-	return s.relay.Crosses(ctx, r)
-}
-
-// searchingRelay puts search in front of an upstream that is to be searched. With `auto` a relay moves bytes: whether its
-// list is long is for its clients to see.
-func (b *builder) searchingRelay(sc *ServerConfig, server *relay.Server, other *crossing.Server, s *snapshot) mcpServer {
-	of := relayed{server}
-	if search.Mode(sc.ToolSearch) != search.On {
-		return of
-	}
-	made := search.New(search.Config{
-		Server: server, Mode: search.On, Above: sc.SearchAbove, PerCaller: true, TTL: max(sc.ListTTL, 5*time.Second), Log: b.log,
-		Admit: admitting(sc.Name, s), Check: func(r *edge.Request, tool string) error { return other.Check(r.Caller, tool) },
+	return search.New(search.Config{
+		Server: other, Mode: search.Mode(sc.ToolSearch), Above: sc.SearchAbove, Remote: true, TTL: max(sc.ListTTL, 5*time.Second), Log: b.log,
+		Previous: searchOf(prev, sc.Name), Admit: admitting(sc.Name, s),
+		Check: func(r *edge.Request, tool string) error { return other.Check(r.Caller, tool) }, Known: of.known,
 		Tools: func(ctx context.Context, r *edge.Request) ([]search.Tool, error) {
 			defined, err := other.Tools(ctx, r)
 			if err != nil {
@@ -151,5 +143,4 @@ func (b *builder) searchingRelay(sc *ServerConfig, server *relay.Server, other *
 			return list, nil
 		},
 	})
-	return searchedRelay{made, server, of}
 }

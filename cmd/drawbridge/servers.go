@@ -46,7 +46,7 @@ func (b *builder) buildServer(cfg *Config, sc ServerConfig, apis map[string]*api
 		return b.buildCombined(cfg, sc, apis, prev, s)
 	}
 	if from := upstreamOf(&sc); from != nil {
-		return b.buildRelay(cfg, sc, from, s)
+		return b.buildRelay(cfg, sc, from, prev, s)
 	}
 	var tools []bridge.Tool
 	for i := range sc.From {
@@ -68,7 +68,7 @@ func (b *builder) buildServer(cfg *Config, sc ServerConfig, apis map[string]*api
 	if err != nil {
 		return nil, err
 	}
-	return b.searching(&sc, server, s), nil
+	return b.searching(&sc, server, prev, s), nil
 }
 
 // bridgeTools are the tools of one API as the server offers them.

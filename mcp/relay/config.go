@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"time"
 
@@ -34,6 +35,18 @@ type Pins interface {
 	Version() string
 }
 
+// Search is what a relay asks of tool search; *search.Server.
+type Search interface {
+	// View changes when the caller's list becomes one that is searched, or one that is not.
+	View(c *identity.Caller) string
+	// Instead returns what stands in place of tools in the caller's list; more says that other pages follow. nil: they stand.
+	Instead(ctx context.Context, r *edge.Request, tools []json.RawMessage, more bool) []byte
+	// Instruct returns the instructions with what they say about searching.
+	Instruct(r *edge.Request, text string) string
+	// Begin answers a call of a tool of its own by result, or has inner go up in place of r; with neither r goes up.
+	Begin(ctx context.Context, r *edge.Request) (result json.RawMessage, inner *edge.Request, err error)
+}
+
 // Config is everything a relay needs to know of its server.
 type Config struct {
 	Name         string // mcp_servers[].name
@@ -43,6 +56,8 @@ type Config struct {
 	// Crossing serves clients whose era the upstream does not speak (§11). nil: they are refused.
 	Crossing edge.Server
 	Pins     Pins // nil: nothing is held
+	// Search shows three tools in place of a long list (§14). nil: never.
+	Search Search
 
 	// Access reports whether a caller may use the server; when not, need names what is missing, for people. nil: everybody.
 	Access func(c *identity.Caller) (ok bool, need string)

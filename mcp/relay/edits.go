@@ -34,6 +34,9 @@ func (x *exchange) cut(m *strictjson.Message) ([]splice.Piece, error) {
 			kept = append(kept, t)
 		}
 	}
+	if pieces := x.searched(m, kept); pieces != nil {
+		return pieces, nil
+	}
 	if len(kept) == len(tools) {
 		return nil, nil
 	}
@@ -47,27 +50,48 @@ func (x *exchange) cut(m *strictjson.Message) ([]splice.Piece, error) {
 	return []splice.Piece{{At: strictjson.Span{Start: tools[0].Start, End: tools[len(tools)-1].End}, With: out}}, nil
 }
 
-// instruct puts the configured instructions in place of the upstream's.
+// searched puts the tools with which a long list is searched in its place (§14); nil: the list stands.
+func (x *exchange) searched(m *strictjson.Message, kept []strictjson.Span) []splice.Piece {
+	if x.s.cfg.Search == nil {
+		return nil
+	}
+	next := m.Member(m.Result, "nextCursor")
+	shown := make([]json.RawMessage, len(kept))
+	for i, t := range kept {
+		shown[i] = m.Bytes(t)
+	}
+	instead := x.s.cfg.Search.Instead(x.r.HTTP.Context(), x.r, shown, next.Present())
+	if instead == nil {
+		return nil
+	}
+	set := map[string][]byte{"tools": instead}
+	if next.Present() {
+		set["nextCursor"] = nil
+	}
+	return splice.Members(m, m.Result, set)
+}
+
+// instruct puts the configured instructions in place of the upstream's, and says that the list is searched where it is.
 func (x *exchange) instruct(m *strictjson.Message) ([]splice.Piece, error) {
-	if x.s.cfg.Instructions == "" || !m.IsObject(m.Result) {
+	if !m.IsObject(m.Result) {
 		return nil, nil
 	}
-	text, err := json.Marshal(x.s.cfg.Instructions)
+	own, _ := m.Text(m.Member(m.Result, "instructions"))
+	text := own
+	if x.s.cfg.Instructions != "" {
+		text = x.s.cfg.Instructions
+	}
+	if x.s.cfg.Search != nil {
+		text = x.s.cfg.Search.Instruct(x.r, text)
+	}
+	if text == own {
+		return nil, nil
+	}
+	quoted, err := json.Marshal(text)
 	if err != nil {
 		return nil, err
 	}
-	members := m.Members(m.Result)
-	for _, one := range members {
-		if one.Key == "instructions" {
-			return []splice.Piece{{At: one.Val, With: text}}, nil
-		}
-	}
-	text = append([]byte(`"instructions":`), text...)
-	if len(members) > 0 {
-		text = append([]byte{','}, text...)
-	}
-	end := m.Result.End - 1
-	return []splice.Piece{{At: strictjson.Span{Start: end, End: end}, With: text}}, nil
+	return splice.Members(m, m.Result, map[string][]byte{"instructions": quoted}), nil
 }
 
 // initialize passes the handshake on and reads from the answer what the session needs: the revision that the upstream

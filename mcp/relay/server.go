@@ -74,6 +74,9 @@ func (s *Server) View(c *identity.Caller) string {
 	if s.cfg.Pins != nil {
 		view.WriteString("\x00\x00" + s.cfg.Pins.Version())
 	}
+	if s.cfg.Search != nil {
+		view.WriteString("\x00\x00" + s.cfg.Search.View(c))
+	}
 	return view.String()
 }
 
@@ -89,19 +92,13 @@ func (s *Server) Pass(ctx context.Context, r *edge.Request) (*edge.Passed, error
 	}
 	switch m.Method {
 	case "tools/call":
-		if err := x.mayCall(ctx); err != nil {
-			return nil, err
-		}
-		if p, err := x.approved(ctx); p != nil || err != nil {
-			return p, err
-		}
-		return x.forward(ctx)
+		return x.call(ctx)
 	case "initialize":
 		return x.initialize(ctx)
 	case "server/discover":
-		return x.edit(ctx, x.instruct, s.cfg.Instructions != "")
+		return x.edit(ctx, x.instruct, s.cfg.Instructions != "" || s.cfg.Search != nil)
 	case "tools/list":
-		return x.edit(ctx, x.cut, len(s.rules) > 0 || s.cfg.Pins != nil)
+		return x.edit(ctx, x.cut, len(s.rules) > 0 || s.cfg.Pins != nil || s.cfg.Search != nil)
 	default:
 		return x.forward(ctx)
 	}
@@ -114,6 +111,28 @@ type exchange struct {
 	tool string // of tools/call
 
 	refused bool // the upstream does not speak this era
+}
+
+// call passes a call on if it may go up; one of the tools with which long lists are searched stands for another (§14).
+func (x *exchange) call(ctx context.Context) (*edge.Passed, error) {
+	if x.s.cfg.Search != nil {
+		result, inner, err := x.s.cfg.Search.Begin(ctx, x.r)
+		switch {
+		case err != nil:
+			return nil, err
+		case result != nil:
+			return &edge.Passed{Status: http.StatusOK, Header: http.Header{}, Result: result}, nil
+		case inner != nil:
+			x.r = inner
+		}
+	}
+	if err := x.mayCall(ctx); err != nil {
+		return nil, err
+	}
+	if p, err := x.approved(ctx); p != nil || err != nil {
+		return p, err
+	}
+	return x.forward(ctx)
 }
 
 // mayCall decides about a tool by its decoded name, from the current configuration, on every call (A3).

@@ -27,19 +27,42 @@ func (s *Server) call(ctx context.Context, r *edge.Request) (json.RawMessage, er
 	if err := s.check(r, name); err != nil {
 		return nil, err
 	}
+	if name != callTool {
+		return s.look(ctx, r, name)
+	}
 	v, err := s.viewOf(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case !v.searched:
+	if !v.searched {
 		return s.cfg.Server.Handle(ctx, r)
-	case name == callTool:
-		return s.through(ctx, r, v)
+	}
+	return s.through(ctx, r, v)
+}
+
+// look answers find_tools and describe_tool. The policies come first: what they say must be the whole answer, and finding
+// out whether the list is searched may take long enough for a stream to begin (§3 row 14).
+func (s *Server) look(ctx context.Context, r *edge.Request, name string) (json.RawMessage, error) {
+	v, known := s.fresh(r.Caller, s.cfg.Server.View(r.Caller))
+	if !known && !s.cfg.Remote {
+		var err error
+		if v, err = s.viewOf(ctx, r); err != nil {
+			return nil, err
+		}
+		known = true
+	}
+	if known && !v.searched {
+		return s.cfg.Server.Handle(ctx, r)
 	}
 	done, err := s.admit(ctx, r, name)
 	if err != nil {
 		return nil, err
+	}
+	if v, err = s.viewOf(ctx, r); err != nil || !v.searched {
+		if done(true); err != nil {
+			return nil, err
+		}
+		return s.cfg.Server.Handle(ctx, r)
 	}
 	own := s.find
 	if name == describeTool {
@@ -56,7 +79,7 @@ func (s *Server) check(r *edge.Request, name string) error {
 	if name != callTool || s.cfg.Check == nil || s.cfg.Mode == Off {
 		return nil
 	}
-	if v, ok := s.known(s.viewKey(r)); ok && !v.searched {
+	if v, ok := s.fresh(r.Caller, s.cfg.Server.View(r.Caller)); ok && !v.searched {
 		return nil
 	}
 	if tool, ok := r.Message.Text(r.Message.Member(r.Message.Arguments, "name")); ok && !slices.Contains(Names(), tool) {
@@ -195,34 +218,45 @@ func (s *Server) describe(ctx context.Context, r *edge.Request, v *view) (json.R
 
 // through is call_tool: a tools/call of the inner name, which the server judges and runs like any other (F2).
 func (s *Server) through(ctx context.Context, r *edge.Request, v *view) (json.RawMessage, error) {
+	inner, wrong, err := s.unwrapped(ctx, r, v)
+	switch {
+	case err != nil:
+		return nil, err
+	case wrong != "":
+		return s.answer(ctx, r, v, wrong, nil, true), nil
+	}
+	result, err := s.cfg.Server.Handle(ctx, inner)
+	if err != nil {
+		return nil, err
+	}
+	name, _ := inner.Message.Text(inner.Message.Name)
+	if i, ok := v.byName[name]; ok {
+		result = withSchema(result, v.tools[i])
+	}
+	return result, nil
+}
+
+// unwrapped is the call that call_tool stands for; wrong says what is wrong with its arguments.
+func (s *Server) unwrapped(ctx context.Context, r *edge.Request, v *view) (inner *edge.Request, wrong string, err error) {
 	m := r.Message
 	name, ok := m.Text(m.Member(m.Arguments, "name"))
 	if !ok {
-		return s.answer(ctx, r, v, `argument "name" is required`, nil, true), nil
+		return nil, `argument "name" is required`, nil
 	}
 	if slices.Contains(Names(), name) {
-		return nil, edge.InvalidParams("call_tool cannot call %s", name)
+		return nil, "", edge.InvalidParams("call_tool cannot call %s", name)
 	}
 	arguments := m.Member(m.Arguments, "arguments")
 	if string(m.Bytes(arguments)) == "null" {
 		arguments = strictjson.Span{}
 	}
 	if arguments.Present() && !m.IsObject(arguments) {
-		return s.answer(ctx, r, v, `argument "arguments" must be an object`, nil, true), nil
+		return nil, `argument "arguments" must be an object`, nil
 	}
-	inner, err := s.inner(r, v, name, m.Bytes(arguments))
-	if err != nil {
-		return nil, err
+	if inner, err = s.inner(r, v, name, m.Bytes(arguments)); err == nil {
+		identity.RequestFrom(ctx).Note(slog.String("via", callTool))
 	}
-	identity.RequestFrom(ctx).Note(slog.String("via", callTool))
-	result, err := s.cfg.Server.Handle(ctx, inner)
-	if err != nil {
-		return nil, err
-	}
-	if i, ok := v.byName[name]; ok {
-		result = withSchema(result, v.tools[i])
-	}
-	return result, nil
+	return inner, "", err
 }
 
 // inner makes the request that call_tool stands for: everything of the outer one but name and arguments, and the headers

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
@@ -49,6 +48,8 @@ func (a Above) orDefaults() Above {
 	return a
 }
 
+func (a Above) passed(tools, bytes int) bool { return tools > a.Tools || int64(bytes) > a.Bytes }
+
 // Tool is one tool of the caller's list.
 type Tool struct {
 	Name   string
@@ -70,11 +71,21 @@ type Config struct {
 	Check func(r *edge.Request, tool string) error
 	Mode  Mode
 	Above Above
-	TTL   time.Duration // how long a list is used; 0: as long as the view of Server is the same
-	// PerCaller says that lists may be a caller's own, whatever the view of Server says (T4).
-	PerCaller bool
-	Log       *slog.Logger     // nil: discarded
-	Now       func() time.Time // nil: time.Now
+	// Ahead are lists that callers will see for certain: their index is built with the server (F4).
+	Ahead [][]Tool
+
+	// Remote says that Tools may have to ask elsewhere, and that its answer may be the caller's own whatever the view of
+	// Server says (T4). What was found out last is used where nobody waits for an answer.
+	Remote bool
+	TTL    time.Duration // how long a Remote list is used
+	// Known returns what is known of a Remote list without asking anybody; nil: nothing.
+	Known func(c *identity.Caller) []Tool
+	// Previous is the server of the same name in the snapshot that this one replaces: what it found out stays known, so that
+	// a reload that changes nothing is nobody's news (L4). nil: none.
+	Previous *Server
+
+	Log *slog.Logger     // nil: discarded
+	Now func() time.Time // nil: time.Now
 }
 
 // Server is a server whose long lists are searched.
@@ -82,27 +93,19 @@ type Server struct {
 	cfg   Config
 	log   *slog.Logger
 	now   func() time.Time
-	views *listing.Kept[*view]
-
-	mu    sync.Mutex
-	fresh map[string]freshView // by the view of the wrapped server
-}
-
-// freshView is what was found out of one view, and when.
-type freshView struct {
-	view *view
-	at   time.Time
+	views *listing.Kept[*view] // by hash of the list
+	seen  *listing.Kept[seen]  // by view of the wrapped server, or by caller
 }
 
 const (
-	maxViews  = 256
-	maxBytes  = 256 << 20
-	viewQuery = 5 * time.Second
+	maxViews = 256
+	maxBytes = 256 << 20
+	maxSeen  = 4096
 )
 
 // New wraps a server.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, log: cfg.Log, now: cfg.Now, views: listing.NewKept[*view](maxViews, maxBytes), fresh: map[string]freshView{}}
+	s := &Server{cfg: cfg, log: cfg.Log, now: cfg.Now, views: listing.NewKept[*view](maxViews, maxBytes), seen: listing.NewKept[seen](maxSeen, 1)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -110,6 +113,16 @@ func New(cfg Config) *Server {
 		s.now = time.Now
 	}
 	s.cfg.Above = cfg.Above.orDefaults()
+	if p := cfg.Previous; p != nil && cfg.Remote && p.cfg.Remote {
+		s.seen = p.seen
+	}
+	s.cfg.Previous = nil // or every reload would keep all that went before it
+	for _, tools := range cfg.Ahead {
+		if v := s.judged(newSeen("", tools, s.now())); v.searched {
+			v.made()
+		}
+	}
+	s.cfg.Ahead = nil
 	return s
 }
 
@@ -119,23 +132,14 @@ func (s *Server) Name() string { return s.cfg.Server.Name() }
 // Allowed implements edge.Server.
 func (s *Server) Allowed(c *identity.Caller) (ok bool, need string) { return s.cfg.Server.Allowed(c) }
 
-// View implements edge.Server: a list that becomes long enough to be searched is another list (F7).
+// View implements edge.Server: a list that becomes long enough to be searched is another list (F7). Nobody is asked for it:
+// what a source changes by itself it tells its listeners.
 func (s *Server) View(c *identity.Caller) string {
 	own := s.cfg.Server.View(c)
-	ctx, cancel := context.WithTimeout(context.Background(), viewQuery)
-	defer cancel()
-	m, _ := edge.Decode([]byte(`{"jsonrpc":"2.0","id":0,"method":"tools/list"}`), edge.Limits{}.OrDefaults())
-	r := &edge.Request{Message: m, Revision: edge.LatestLegacy, Caller: c, Arrived: s.now(), Notify: func(json.RawMessage, bool) {}, SetLogLevel: func(string) {}}
-	if v, err := s.viewOf(ctx, r); err == nil && v.searched {
+	if v := s.lately(c); v != nil && v.searched {
 		own += "\x00searched"
 	}
 	return own
-}
-
-// Searched reports whether the caller's list is replaced by the three tools.
-func (s *Server) Searched(ctx context.Context, r *edge.Request) bool {
-	v, err := s.viewOf(ctx, r)
-	return err == nil && v.searched
 }
 
 // Handle implements edge.Server.

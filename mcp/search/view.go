@@ -8,9 +8,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/openapi"
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
 
 // view is one list of tools, for everybody who sees the same, with what is needed to search it.
@@ -23,6 +26,7 @@ type view struct {
 	tail []byte // what ends a modern list; nil: not asked for yet
 	meta []byte
 
+	begun atomic.Bool
 	build sync.Once
 	index *openapi.Index
 	facts []facts
@@ -35,43 +39,86 @@ type facts struct {
 	readOnly           bool
 }
 
+// seen is the list that was found last for one caller, or for one view of the wrapped server.
+type seen struct {
+	own   string // what the wrapped server called the view
+	tools []Tool
+	hash  string
+	at    time.Time
+}
+
+func newSeen(own string, tools []Tool, at time.Time) seen { return seen{own, tools, hashOf(tools), at} }
+
 // viewOf returns what the caller sees, from the list of the wrapped server. Lists that are the same share one view.
 func (s *Server) viewOf(ctx context.Context, r *edge.Request) (*view, error) {
 	if s.cfg.Mode == Off {
 		return &view{}, nil
 	}
-	key := s.viewKey(r)
-	if v, ok := s.known(key); ok {
-		return v, nil
+	if v, ok := s.fresh(r.Caller, s.cfg.Server.View(r.Caller)); ok {
+		return v.ahead(), nil
 	}
+	return s.asked(ctx, r)
+}
+
+// asked is viewOf without a look at what was found before.
+func (s *Server) asked(ctx context.Context, r *edge.Request) (*view, error) {
+	own := s.cfg.Server.View(r.Caller)
 	tools, err := s.cfg.Tools(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	v := s.views.Make(hashOf(tools), func() (*view, int) { return s.newView(tools) })
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.fresh) >= maxViews {
-		clear(s.fresh)
-	}
-	s.fresh[key] = freshView{v, s.now()}
-	return v, nil
+	return s.found(r.Caller, newSeen(own, tools, s.now())).ahead(), nil
 }
 
-func (s *Server) viewKey(r *edge.Request) string {
-	key := s.cfg.Server.View(r.Caller)
-	if s.cfg.PerCaller {
-		key += "\x00" + string(r.Caller.Kind) + "\x00" + r.Caller.Subject + "\x00" + r.Caller.Subscription.ID
+// fresh returns the view that was found out lately; ok is false when it has to be found out anew.
+func (s *Server) fresh(c *identity.Caller, own string) (v *view, ok bool) {
+	e, ok := s.seen.Get(s.keyOf(c, own))
+	if !ok || e.own != own || s.cfg.Remote && !s.now().Before(e.at.Add(s.cfg.TTL)) {
+		return nil, false
 	}
-	return key
+	return s.judged(e), true
 }
 
-// known returns the view that was found out lately.
-func (s *Server) known(key string) (*view, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	k, ok := s.fresh[key]
-	return k.view, ok && (s.cfg.TTL <= 0 || s.now().Before(k.at.Add(s.cfg.TTL)))
+// lately returns the view as it was found last, however long ago, or as it can be told without asking; nil: it cannot.
+func (s *Server) lately(c *identity.Caller) *view {
+	if s.cfg.Mode == Off {
+		return nil
+	}
+	if !s.cfg.Remote {
+		v, err := s.viewOf(context.Background(), &edge.Request{Caller: c})
+		if err != nil {
+			return nil
+		}
+		return v
+	}
+	if e, ok := s.seen.Get(s.keyOf(c, "")); ok {
+		return s.judged(e)
+	}
+	if s.cfg.Known == nil {
+		return nil
+	}
+	return s.judged(newSeen("", s.cfg.Known(c), time.Time{}))
+}
+
+func (s *Server) found(c *identity.Caller, e seen) *view {
+	key, v := s.keyOf(c, e.own), s.judged(e)
+	e.tools = v.tools // those of all who see the same
+	s.seen.Delete(key)
+	s.seen.Make(key, func() (seen, int) { return e, 0 })
+	return v
+}
+
+// keyOf is by whom a list is known: by everybody of the same view, or by one caller alone.
+func (s *Server) keyOf(c *identity.Caller, own string) string {
+	if !s.cfg.Remote {
+		return own
+	}
+	return string(c.Kind) + "\x00" + c.Subject + "\x00" + c.Subscription.ID
+}
+
+// judged is the view that this server makes of a list, under its own bounds.
+func (s *Server) judged(e seen) *view {
+	return s.views.Make(e.hash, func() (*view, int) { return s.newView(e.tools) })
 }
 
 func hashOf(tools []Tool) string {
@@ -86,20 +133,24 @@ func hashOf(tools []Tool) string {
 // newView decides whether this list is searched: a tool of the server's own that is named like one of the three wins (F8).
 func (s *Server) newView(tools []Tool) (*view, int) {
 	v := &view{tools: tools, byName: make(map[string]int, len(tools))}
-	size := 0
+	size := len(`{"tools":[]}`) - 1
 	for i, t := range tools {
 		v.byName[t.Name] = i
 		size += len(t.Wire) + 1
 	}
-	long := len(tools) > s.cfg.Above.Tools || int64(size) > s.cfg.Above.Bytes
-	v.searched = len(tools) > 0 && (s.cfg.Mode == On || s.cfg.Mode == Auto && long) && !slices.ContainsFunc(Names(), func(name string) bool {
+	v.searched = len(tools) > 0 && (s.cfg.Mode == On || s.cfg.Mode == Auto && s.cfg.Above.passed(len(tools), size)) && !slices.ContainsFunc(Names(), func(name string) bool {
 		_, own := v.byName[name]
 		return own
 	})
-	if v.searched {
-		go v.made() // with the list, so that the first search finds it there (F4)
-	}
 	return v, size
+}
+
+// ahead has the index built with the list, so that the first search finds it there (F4).
+func (v *view) ahead() *view {
+	if v.searched && v.begun.CompareAndSwap(false, true) {
+		go v.made()
+	}
+	return v
 }
 
 // made builds the index once; whoever needs it meanwhile waits.
@@ -139,26 +190,28 @@ func read(wire json.RawMessage) (f facts, schema json.RawMessage) {
 	return f, d.InputSchema
 }
 
-// argumentsOf names the arguments in the order of the schema, those that may be left out with a question mark.
+// argumentsOf names the arguments: those that are required, then those that may be left out, with a question mark; each in
+// the order of the schema.
 func argumentsOf(schema json.RawMessage) []string {
 	m, ok := opened(schema)
 	if !ok {
 		return nil
 	}
-	var required []string
+	required := map[string]bool{}
 	for _, one := range m.Elements(m.Member(m.Result, "required")) {
 		if name, ok := m.Text(one); ok {
-			required = append(required, name)
+			required[name] = true
 		}
 	}
-	var names []string
+	var names, optional []string
 	for _, p := range m.Members(m.Member(m.Result, "properties")) {
-		if !slices.Contains(required, p.Key) {
-			p.Key += "?"
+		if required[p.Key] {
+			names = append(names, p.Key)
+		} else {
+			optional = append(optional, p.Key+"?")
 		}
-		names = append(names, p.Key)
 	}
-	return names
+	return append(names, optional...)
 }
 
 // short keeps a description short, on one line (§14).
