@@ -157,9 +157,51 @@ func (s *served) postJSON(t *testing.T, path, token, body string) int {
 }
 
 // consolePage is what alice sees of the console.
-func (s *served) consolePage(t *testing.T) string {
+func (s *served) consolePage(t *testing.T) string { return s.page(t, "alice", "/admin") }
+
+// page is what somebody sees of a page.
+func (s *served) page(t *testing.T, who, path string) string {
 	t.Helper()
 	page := map[string]string{}
-	node(t, &page, "console.mjs", s.url, "alice")
+	node(t, &page, "console.mjs", s.url, who, path)
 	return page["html"]
+}
+
+const pagesOfUpstreams = `
+listen: 127.0.0.1:0
+storage: {database: "sqlite:state.db", keys: "file:keys.json"}
+sign_in: {provider: dev, dev: {people: [{name: alice, roles: [Boss]}, {name: bob}]}}
+backends: [{name: elsewhere, url: "%s"}]
+apis: [{name: orders, document: orders.yaml}]
+mcp_servers:
+  - {name: notes, list_ttl: 0s, from: [{upstream: elsewhere}], access: {tools: {add: {roles: [Boss]}}}}
+  - {name: both, list_ttl: 0s, from: [{upstream: elsewhere, as: notes}, {api: orders}], access: {tools: {notes__add: {roles: [Boss]}}}}
+`
+
+// Pages show what a person may use: also of upstreams, as far as their tools were seen, and after a restart (A4).
+func TestPagesListToolsOfUpstreams(t *testing.T) {
+	var text atomic.Value
+	text.Store("Add a \u202enote")
+	up := changing(t, &text)
+	s := serve(t, fmt.Sprintf(pagesOfUpstreams, up.URL))
+	for _, server := range []string{"notes", "both"} {
+		if out, errs, code := command(t, s.dir, []string{"T=" + s.token(t, server, "bob")}, "tools", server, "--url", s.url, "--token", "env:T"); code != 0 {
+			t.Fatalf("tools: %d %s %s", code, out, errs)
+		}
+	}
+	s.stop(t)
+	s.start(t)
+	asked := len(up.Requests())
+	boss, bob := s.page(t, "alice", "/"), s.page(t, "bob", "/")
+	for _, c := range []struct{ page, has, lacks string }{
+		{boss, "<code>add</code>", "\u202e"}, {boss, "<code>notes__add</code>", ""}, {boss, "⟦U", ""},
+		{bob, "<code>list</code>", "<code>add</code>"}, {bob, "<code>notes__list</code>", "<code>notes__add</code>"},
+	} {
+		if !strings.Contains(c.page, c.has) || c.lacks != "" && strings.Contains(c.page, c.lacks) {
+			t.Errorf("a page lacks %q or has %q:\n%s", c.has, c.lacks, c.page)
+		}
+	}
+	if n := len(up.Requests()); n != asked {
+		t.Errorf("the upstream was asked %d times for a page", n-asked)
+	}
 }
