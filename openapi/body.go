@@ -241,7 +241,7 @@ func (r *requestBuilder) form(members []member) []byte {
 	q := &query{form: true}
 	for _, m := range members {
 		e := r.plan.body.encoding[m.name]
-		if e.contentType != "" && isJSONType(e.contentType) {
+		if isJSONType(e.contentType) && e.style == "" && e.explode == nil { // style beats type (OAS 3.1, Encoding Object)
 			q.reserved = e.reserved
 			q.pair(m.name, string(appendValue(nil, m.value)))
 			q.reserved = false

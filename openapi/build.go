@@ -271,6 +271,7 @@ func (r *requestBuilder) query(base *url.URL) (string, error) {
 		}
 		q.b = append(q.b, fixed...)
 	}
+	q.fixed = string(q.b)
 	err := r.given("query", func(a *arg, v any) error {
 		if m, ok := v.(map[string]any); ok && a.spec.explode && a.spec.style == "form" {
 			if _, taken := m[r.plan.place.Query]; taken && r.plan.place.Query != "" {
@@ -289,7 +290,7 @@ func (r *requestBuilder) query(base *url.URL) (string, error) {
 func (r *requestBuilder) headers() error {
 	r.header["Accept"] = []string{r.plan.accept}
 	err := r.given("header", func(a *arg, v any) error {
-		if list, ok := v.([]any); ok && len(list) == 0 {
+		if a.spec.contentType == "" && isEmptyValue(v) {
 			return nil
 		}
 		text, err := headerText(a.spec, v)

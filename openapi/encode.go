@@ -62,9 +62,13 @@ const (
 // pathStyle describes how a path parameter is written: prefix, what stands between values, and between names and values.
 type pathStyle struct {
 	prefix, between, equals string
-	named                   bool // matrix writes the parameter's name
-	dot                     bool // label: a dot inside of a value is encoded
+	named                   bool   // matrix writes the parameter's name
+	dot                     bool   // label: a dot inside of a value is encoded
+	keep                    string // reserved characters that stay (B8)
 }
+
+// reservedInPath may stay under allowReserved: / ? # and % would change the path (Q1, Q4, Q9).
+const reservedInPath = ":[]@!$&'()*+,;="
 
 func pathStyleOf(style string, explode bool) pathStyle {
 	switch style {
@@ -94,6 +98,9 @@ func appendPath(b []byte, a *arg, v any) ([]byte, error) {
 		return appendSegment(b, contentText(a.spec, v), pathStyle{}, a.slashes)
 	}
 	st := pathStyleOf(a.spec.style, a.spec.explode)
+	if a.spec.reserved {
+		st.keep = reservedInPath
+	}
 	b = append(b, st.prefix...)
 	name := ""
 	if st.named {
@@ -105,11 +112,13 @@ func appendPath(b []byte, a *arg, v any) ([]byte, error) {
 		if len(v) == 0 {
 			return nil, faultEmpty
 		}
+		st.keep = without(st.keep, st.between)
 		return appendPathList(b, a, v, st, name)
 	case map[string]any:
 		if len(v) == 0 {
 			return nil, faultEmpty
 		}
+		st.keep = without(st.keep, st.between+st.equals)
 		return appendPathObject(b, a, v, st, name)
 	default:
 		if st.named {
@@ -118,6 +127,16 @@ func appendPath(b []byte, a *arg, v any) ([]byte, error) {
 		b, err = appendSegment(b, scalarText(v), st, a.slashes)
 	}
 	return b, err
+}
+
+// without removes characters from a set of them.
+func without(set, gone string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(gone, r) {
+			return -1
+		}
+		return r
+	}, set)
 }
 
 func appendPathList(b []byte, a *arg, list []any, st pathStyle, name string) ([]byte, error) {
@@ -169,15 +188,15 @@ func appendSegment(b []byte, s string, st pathStyle, slashes bool) ([]byte, erro
 			if i > 0 {
 				b = append(b, '/')
 			}
-			b = appendEscaped(b, piece, "")
+			b = appendEscaped(b, piece, st.keep)
 		}
 		return b, nil
 	}
 	if !st.dot {
-		return appendEscaped(b, s, ""), nil
+		return appendEscaped(b, s, st.keep), nil
 	}
 	start := len(b)
-	b = appendEscaped(b, s, "")
+	b = appendEscaped(b, s, st.keep)
 	return append(b[:start], strings.ReplaceAll(string(b[start:]), ".", "%2E")...), nil
 }
 

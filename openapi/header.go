@@ -5,6 +5,17 @@ import (
 	"strings"
 )
 
+// isEmptyValue says whether a value has no members, so that its parameter is left out (B10).
+func isEmptyValue(v any) bool {
+	switch v := v.(type) {
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
 // headerText writes a header argument (simple style); it is not percent-encoded (B14, Q12, Q13).
 func headerText(p *paramSpec, v any) (string, error) {
 	text := ""

@@ -31,6 +31,8 @@ type importer struct {
 	variantTexts       map[*schema]string
 	schemes            map[string]int // operations by security scheme
 	usedTools          map[string]bool
+	usedArgs           map[string]bool // key of a tool, NUL, key of an argument
+	argFaults          map[string][]argFault
 }
 
 // Import reads one document and turns its operations into tools. It fails when nothing can be read, and when no tool
@@ -71,6 +73,7 @@ func newImporter(ctx context.Context, src Source, o Options) *importer {
 		ctx: ctx, options: o, merge: newMerger(), warn: newWarnings(), doc: &Document{serverName: o.ServerName},
 		unions: map[*schema]*schema{}, texts: map[string]string{}, outputs: map[*schema]*outputShape{}, configured: map[*Tool]bool{},
 		variantTexts: map[*schema]string{}, schemes: map[string]int{}, usedTools: map[string]bool{},
+		usedArgs: map[string]bool{}, argFaults: map[string][]argFault{},
 	}
 	im.renames.found, im.textEnums.found = renamesProperty, hasTextEnum
 	im.lib = &library{ctx: ctx, source: src, limits: o.Limits, allow: o.References, warn: im.warn.add, files: map[string]*file{}, failed: map[string]error{}}
@@ -130,7 +133,7 @@ func (im *importer) run() (*Document, error) {
 	for _, text := range selected.unmatched(raw) {
 		im.warn.at("operations", text)
 	}
-	if err := im.unknownTools(raw); err != nil {
+	if err := im.toolFaults(raw); err != nil {
 		return nil, err
 	}
 	im.finish()

@@ -41,6 +41,9 @@ type bodyPart struct {
 }
 
 func (w *partWriter) member(m member, e encodingSpec, limit int64) error {
+	if strings.Contains(e.contentType, "*") && m.arg.file == noFile {
+		e.contentType = "" // a range is no type
+	}
 	switch m.arg.file {
 	case oneFile:
 		return w.file(m.name, m.value, e, limit)

@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -10,7 +11,9 @@ import (
 type query struct {
 	b        []byte
 	used     map[string]bool // names taken by other parameters and the credential (Q11)
+	fixed    string          // what stands in front, by the base and the path
 	reserved bool            // allowReserved of the parameter being written
+	between  byte            // what stands between values, and so not inside of them; 0: nothing
 	form     bool            // WHATWG form encoding: space as +
 }
 
@@ -28,7 +31,7 @@ func (q *query) escape(s string) {
 			i += 2
 			continue
 		}
-		if strings.IndexByte(reservedInQuery, s[i]) >= 0 {
+		if strings.IndexByte(reservedInQuery, s[i]) >= 0 && s[i] != q.between {
 			q.b = append(q.b, s[i])
 			continue
 		}
@@ -79,6 +82,8 @@ func (q *query) pair(name, value string) {
 // joined writes name=a,b,c with a literal delimiter.
 func (q *query) joined(name string, values []string, delimiter string) {
 	q.key(name)
+	q.between = delimiter[0]
+	defer func() { q.between = 0 }()
 	for i, v := range values {
 		if i > 0 {
 			q.b = append(q.b, delimiter...)
@@ -158,7 +163,7 @@ func (q *query) object(p *paramSpec, object map[string]any) error {
 		}
 	case p.explode:
 		for _, k := range keys {
-			if k != p.name && q.used[k] {
+			if q.taken(k, p.name) {
 				return fault(fmt.Sprintf("must not have a member %q, which is another parameter's name", shorten(k, 60)))
 			}
 			if list, ok := object[k].([]any); ok {
@@ -179,6 +184,22 @@ func (q *query) object(p *paramSpec, object map[string]any) error {
 	return nil
 }
 
+// taken says whether a member of an object would be, or be read into, what somebody else sends: another parameter, or the
+// constant query of the base and of the path, which stand in front of it (Q11).
+func (q *query) taken(member, own string) bool {
+	name, _, bracket := strings.Cut(member, "[")
+	if member != own && q.used[member] || bracket && name != own && q.used[name] {
+		return true
+	}
+	for pair := range strings.SplitSeq(q.fixed, "&") {
+		key, _, _ := strings.Cut(pair, "=")
+		if key, err := url.QueryUnescape(key); err == nil && pair != "" && (key == member || bracket && key == name) {
+			return true
+		}
+	}
+	return false
+}
+
 // whole writes a parameter that is the query itself (3.2 in: querystring, B13). Every key of it is the argument's own, but
 // none may be the credential's or that of the base and of other parameters (Q11).
 func (q *query) whole(p *paramSpec, v any, credential string) error {
@@ -187,7 +208,7 @@ func (q *query) whole(p *paramSpec, v any, credential string) error {
 	switch {
 	case isFormType(p.contentType) && isObject:
 		for _, k := range sortedKeys(object) {
-			if name, _, _ := strings.Cut(k, "["); q.used[name] || name == credential && credential != "" {
+			if name, _, _ := strings.Cut(k, "["); q.taken(k, "") || name == credential && credential != "" {
 				return fault(fmt.Sprintf("must not have a member %q, which is another parameter's name", shorten(k, 60)))
 			}
 		}

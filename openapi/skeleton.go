@@ -201,7 +201,12 @@ func (im *importer) outlineContent(body *node) map[string]any {
 			continue
 		}
 		encodings := map[string]any{}
-		for _, e := range f.value.get("encoding").fields() {
+		media, err := im.lib.follow(f.value) // 3.2 keeps media types under components
+		if err != nil {
+			im.warn.add(f.value, referenceText(err))
+			media = nil
+		}
+		for _, e := range media.get("encoding").fields() {
 			one := map[string]any{}
 			for _, key := range [...]string{"contentType", "style"} {
 				if s := e.value.strAt(key); s != "" {
@@ -234,6 +239,9 @@ func (im *importer) paramSpec(p *openapi3.Parameter, nodes []*node) *paramSpec {
 	}
 	if n.strAt("in") == "querystring" {
 		spec.in, spec.style = "querystring", "form"
+	}
+	if spec.in == "path" && !strings.HasPrefix(im.doc.OpenAPI, "3.2") {
+		spec.reserved = false // B8
 	}
 	if !styleFits(spec.in, spec.style) {
 		im.warn.add(n, "repaired: style "+shorten(spec.style, 40)+" is not for "+spec.in) // B13

@@ -2,7 +2,6 @@ package openapi
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"strings"
 )
@@ -52,6 +51,10 @@ func (im *importer) tool(o *rawOperation) (*Tool, error) {
 	}
 	t.plan = p
 	nameArgs(args)
+	for _, a := range args {
+		im.extendArg(a, args, p)
+		im.prepare(a)
+	}
 	if err := im.configureArgs(o, config, args, p); err != nil {
 		return nil, err
 	}
@@ -67,59 +70,6 @@ func (im *importer) tool(o *rawOperation) (*Tool, error) {
 	return t, nil
 }
 
-// config is the configuration of an operation: by operationId, else by method and path.
-func (im *importer) config(o *rawOperation) ToolConfig {
-	if c, ok := im.options.Tools[o.id]; ok && o.id != "" {
-		im.usedTools[o.id] = true
-		return c
-	}
-	if c, ok := im.options.Tools[o.key()]; ok {
-		im.usedTools[o.key()] = true
-		return c
-	}
-	return ToolConfig{}
-}
-
-// unknownTools refuses configuration for operations that do not exist (§3.1).
-func (im *importer) unknownTools(raw []*rawOperation) error {
-	var ids []string
-	known := map[string]bool{}
-	for _, o := range raw {
-		known[o.id], known[o.key()] = true, true
-		ids = append(ids, o.id)
-	}
-	for _, key := range sortedKeys(im.options.Tools) {
-		if im.usedTools[key] || known[key] {
-			continue
-		}
-		text := fmt.Sprintf("tools.%s: no such operation", key)
-		if near := nearest(key, ids); near != "" {
-			text += fmt.Sprintf("; did you mean %q?", near)
-		}
-		return errors.New(text)
-	}
-	return nil
-}
-
-// configurationFaults checks what can be checked without the document.
-func (im *importer) configurationFaults() error {
-	names := map[string]string{}
-	for _, key := range sortedKeys(im.options.Tools) {
-		name := im.options.Tools[key].Name
-		if name == "" {
-			continue
-		}
-		if len(name) > 64 || replaceRuns(name, isToolChar) != name {
-			return fmt.Errorf("tools.%s.name: %q: want letters, digits, _ and -, at most 64", key, shorten(name, 80))
-		}
-		if other, taken := names[strings.ToLower(name)]; taken {
-			return fmt.Errorf("tools.%s.name: %q is also the name of %s", key, name, other)
-		}
-		names[strings.ToLower(name)] = key
-	}
-	return nil
-}
-
 func (im *importer) template(o *rawOperation, specs []*paramSpec) *template {
 	declared := func(name string) bool {
 		for _, p := range specs {
@@ -130,119 +80,6 @@ func (im *importer) template(o *rawOperation, specs []*paramSpec) *template {
 		return false
 	}
 	return readTemplate(o.path, declared, func(text string) { im.warn.add(o.node, "repaired: "+text) })
-}
-
-// configureArgs applies configuration and x-drawbridge to arguments (A6).
-func (im *importer) configureArgs(o *rawOperation, config ToolConfig, args []*arg, p *plan) error {
-	for _, a := range args {
-		im.extendArg(a)
-		im.prepare(a)
-	}
-	for _, key := range sortedKeys(config.Arguments) {
-		a := findArg(args, key)
-		if a == nil {
-			return fmt.Errorf("tools: argument %q of %s does not exist", key, o.key())
-		}
-		c := config.Arguments[key]
-		if c.Name != "" {
-			if argName(c.Name) != c.Name {
-				return fmt.Errorf("tools: argument name %q of %s: want letters, digits, _ . and -, at most 64", c.Name, o.key())
-			}
-			if other := findArg(args, c.Name); other != nil && other != a && other.name == c.Name {
-				return fmt.Errorf("tools: argument name %q of %s is taken", c.Name, o.key())
-			}
-			a.name = c.Name
-		}
-		if c.Description != "" {
-			a.desc = c.Description
-		}
-		a.hidden = a.hidden || c.Hidden
-		a.slashes = a.slashes || c.Slashes && a.in == "path"
-		if err := p.setLiterals(a, c); err != nil {
-			return fmt.Errorf("tools: argument %q of %s: %w", key, o.key(), err)
-		}
-	}
-	for _, a := range args {
-		if a.slashes {
-			p.template.slashes = true
-		}
-		if a.hidden && a.required && a.fixed == nil {
-			return fmt.Errorf("tools: argument %q of %s is required and cannot be hidden; give it a fixed value", a.name, o.key())
-		}
-	}
-	return nil
-}
-
-// prepare notes what a call needs of the argument's schema, so that calls merge nothing.
-func (im *importer) prepare(a *arg) {
-	t := &translator{merge: im.merge}
-	a.kinds, a.lists = t.accepted(a.schema, 0)
-	a.nullable = a.kinds.has(tNull)
-	a.texted = im.options.Profile == Gemini && im.textEnums.holds(a.schema)
-}
-
-func findArg(args []*arg, key string) *arg {
-	for _, a := range args {
-		if a.name == key {
-			return a
-		}
-	}
-	for _, a := range args {
-		if a.orig != "" && a.key() == key {
-			return a
-		}
-	}
-	return nil
-}
-
-// extendArg reads x-drawbridge of a parameter or property (§4.3).
-func (im *importer) extendArg(a *arg) {
-	ext := im.merge.flat(a.schema).ext
-	if a.spec != nil && a.spec.node != nil && a.spec.node.get("x-drawbridge") != nil {
-		ext = a.spec.node.get("x-drawbridge")
-	}
-	if ext == nil {
-		return
-	}
-	if s := ext.strAt("name"); s != "" && argName(s) == s {
-		a.name = s
-	}
-	if s := ext.strAt("description"); s != "" {
-		a.desc = im.plain(s)
-	}
-	if ext.isTrue("hidden") && !a.required {
-		a.hidden = true
-	}
-	if v := ext.get("fixed"); v != nil {
-		if value, err := decodeJSON(v.appendJSON(nil)); err == nil {
-			a.fixed = value
-		}
-	}
-}
-
-// setLiterals reads fixed and default, made to fit the argument.
-func (p *plan) setLiterals(a *arg, c ArgumentConfig) error {
-	for _, l := range [...]struct {
-		from Literal
-		into *any
-	}{{c.Fixed, &a.fixed}, {c.Default, &a.def}} {
-		if !l.from.isSet() {
-			continue
-		}
-		value, err := decodeJSON(l.from.Raw)
-		if err != nil {
-			return err
-		}
-		value = coerce(a, value)
-		if problem := checkValue(p, a, value); problem != "" {
-			return errors.New(problem)
-		}
-		*l.into = value
-	}
-	if a.def != nil {
-		a.defText = string(appendValue(nil, a.def))
-	}
-	return nil
 }
 
 // fixedOrGiven parts the arguments a caller gives from those that are always sent.
