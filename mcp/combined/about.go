@@ -126,11 +126,7 @@ func (s *Server) describe(all []*about, modern bool) []byte {
 			unite(capabilities, a.capabilities)
 		}
 	}
-	// Ids of tasks are the sources' own and say nothing about whose they are, so nobody is told to use them here.
-	delete(capabilities, "tasks")
-	if ext, ok := capabilities["extensions"].(map[string]any); ok {
-		delete(ext, "io.modelcontextprotocol/tasks")
-	}
+	offerTasks(capabilities, modern)
 	b := []byte(`,"capabilities":`)
 	if !modern {
 		unite(capabilities, map[string]any{"logging": map[string]any{}}) // the level is kept with the session
@@ -145,6 +141,19 @@ func (s *Server) describe(all []*about, modern bool) []byte {
 		b = append(append(b, `,"instructions":`...), text...)
 	}
 	return b
+}
+
+// offerTasks leaves of tasks what a client of this era can ask for. They are not listed: a source knows nobody but the gateway,
+// and would list everybody's.
+func offerTasks(capabilities map[string]any, modern bool) {
+	extensions, _ := capabilities["extensions"].(map[string]any)
+	tasks, _ := capabilities["tasks"].(map[string]any)
+	if modern {
+		delete(capabilities, "tasks")
+		return
+	}
+	delete(tasks, "list")
+	delete(extensions, tasksExtension)
 }
 
 // unite adds what from offers (C4): what one source can do, the whole can.

@@ -19,13 +19,15 @@ func TestCapabilitiesAreTheUnion(t *testing.T) { // C4
 	c := &fake{before: func(context.Context, *edge.Request) error { return errors.New("down") }}
 	s := build(t, combined.Config{Sources: []combined.Source{of("a", a), of("b", b), of("c", c), made(t, &mcptest.Road{}, "rest", "get")}})
 	want := `"completions":{},"experimental":{"e":{}},"extensions":{"example.com/x":{"n":1}},`
-	tail := `"prompts":{},"resources":{"listChanged":true,"subscribe":true},"tools":{"listChanged":true}}`
+	withTasks := strings.Replace(want, `"n":1}}`, `"n":1},"io.modelcontextprotocol/tasks":{}}`, 1)
+	head := `"prompts":{},"resources":{"listChanged":true,"subscribe":true},`
+	tail := head + `"tools":{"listChanged":true}}`
 	legacy := must(t, s, false, "initialize", `{"protocolVersion":"2025-06-18"}`)
-	if legacy != `{"protocolVersion":"2025-11-25","capabilities":{`+want+`"logging":{},`+tail+`,"serverInfo":{"name":"all","title":"All of it","version":"1.2.3"}}` {
+	if legacy != `{"protocolVersion":"2025-11-25","capabilities":{`+want+`"logging":{},`+head+`"tasks":{},"tools":{"listChanged":true}},"serverInfo":{"name":"all","title":"All of it","version":"1.2.3"}}` {
 		t.Errorf("legacy %s", legacy)
 	}
 	modern := must(t, s, true, "server/discover", `{}`)
-	if modern != `{"supportedVersions":["2026-07-28","2025-11-25","2025-06-18","2025-03-26","2024-11-05"],"capabilities":{`+want+tail+
+	if modern != `{"supportedVersions":["2026-07-28","2025-11-25","2025-06-18","2025-03-26","2024-11-05"],"capabilities":{`+withTasks+tail+
 		`,"resultType":"complete","ttlMs":0,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"all","title":"All of it","version":"1.2.3"}}}` {
 		t.Errorf("modern %s", modern)
 	}

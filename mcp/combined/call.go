@@ -37,10 +37,11 @@ func (s *Server) callTool(ctx context.Context, r *edge.Request) (json.RawMessage
 			return s.toolError(text, r.Modern), nil
 		}
 	}
-	if m.Task.Present() && !r.Modern && !src.Made {
-		return nil, edge.MethodNotFound("tools/call as a task") // tasks are not declared (C4), so none can be asked for later
+	if m.Task.Present() && !r.Modern && !src.Made && !src.offers(ctx, r, "tasks") {
+		return nil, edge.MethodNotFound("tools/call as a task") // B8
 	}
 	result, err := handled(ctx, src, src.addressed(r, one))
+	s.noteTask(r.Caller, src, name, result)
 	if !src.Made {
 		identity.RequestFrom(ctx).Note(slog.String("tool", name)) // the source knows it by another name
 	}

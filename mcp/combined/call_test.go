@@ -202,7 +202,7 @@ func TestPromptsGoToTheirSource(t *testing.T) { // C2
 	}
 }
 
-func TestATaskOfASourceIsRefused(t *testing.T) { // B8
+func TestATaskOfASourceWithoutTasksIsRefused(t *testing.T) { // B8
 	a := &fake{tools: tools("x")}
 	s := build(t, combined.Config{Sources: []combined.Source{of("a", a)}})
 	_, err := ask(t, s, false, "tools/call", `{"name":"a__x","task":{}}`)

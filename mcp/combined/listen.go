@@ -171,6 +171,9 @@ func (w *watch) said(src *source, notification json.RawMessage) {
 		src.failed(w.ctx, err)
 		return
 	}
+	if w.s.othersTask(w.r.Caller, m) {
+		return
+	}
 	switch m.Method {
 	case "notifications/tools/list_changed":
 		src.lists[toolsList].expire()

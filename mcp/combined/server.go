@@ -30,6 +30,7 @@ type Server struct {
 	held   *listing.Kept[*view] // of the server before this one (T6); nil: none
 	abouts *listing.Kept[[]byte]
 	tokens *tokens
+	tasks  *tasks
 
 	info []byte // serverInfo
 }
@@ -38,7 +39,7 @@ type Server struct {
 func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, log: cfg.Log, now: cfg.Now, keep: cfg.Keep, byAs: map[string]*source{}, rules: newRules(cfg.Tools),
-		views: listing.NewKept[*view](maxViews, maxViewBytes), abouts: listing.NewKept[[]byte](256, 1<<20), tokens: newTokens(),
+		views: listing.NewKept[*view](maxViews, maxViewBytes), abouts: listing.NewKept[[]byte](256, 1<<20), tokens: newTokens(), tasks: newTasks(),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -65,7 +66,7 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	if p := cfg.Previous; p != nil {
-		s.held = p.views
+		s.held, s.tasks = p.views, p.tasks
 		s.cfg.Previous = nil // or every reload would keep all that went before it
 	}
 	s.info = serverInfo(cfg)
@@ -133,6 +134,8 @@ func (s *Server) Handle(ctx context.Context, r *edge.Request) (json.RawMessage, 
 		return s.resource(ctx, r)
 	case "completion/complete":
 		return s.complete(ctx, r)
+	case "tasks/get", "tasks/update", "tasks/cancel":
+		return s.task(ctx, r)
 	default:
 		return s.handleEra(ctx, r, method)
 	}
@@ -155,6 +158,8 @@ func (s *Server) handleEra(ctx context.Context, r *edge.Request, method string) 
 		return s.setLevel(ctx, r)
 	case "resources/subscribe", "resources/unsubscribe":
 		return s.resource(ctx, r)
+	case "tasks/result":
+		return s.task(ctx, r)
 	}
 	return nil, edge.MethodNotFound(method)
 }
