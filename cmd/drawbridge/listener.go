@@ -18,6 +18,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/drawbridge-mcp/drawbridge/cmd/internal/telemetry"
+	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
 
@@ -133,8 +134,11 @@ func (g *gateway) renderError(err error, c echo.Context) {
 		g.log.Error("request failed", "request_id", identity.RequestID(c.Request().Context()), "error", err)
 	}
 	head := c.Response().Header()
-	head.Set("Cache-Control", "no-store")
 	head.Set("X-Content-Type-Options", "nosniff")
+	if edge.Outside(c.Response(), c.Request().URL.Path, status, text, identity.RequestID(c.Request().Context())) {
+		return
+	}
+	head.Set("Cache-Control", "no-store")
 	_ = c.JSON(status, map[string]string{"error": strings.ToLower(strings.ReplaceAll(http.StatusText(status), " ", "_")), "error_description": text})
 }
 

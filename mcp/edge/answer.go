@@ -55,8 +55,10 @@ func (x *exchange) note(e *Error) {
 }
 
 // errorBody is the JSON-RPC error; its id is the request's once the message was read (row 10), else null.
-func (x *exchange) errorBody(e *Error) []byte {
-	b := append([]byte(`{"jsonrpc":"2.0","id":`), x.id()...)
+func (x *exchange) errorBody(e *Error) []byte { return e.body(x.id()) }
+
+func (e *Error) body(id []byte) []byte {
+	b := append([]byte(`{"jsonrpc":"2.0","id":`), id...)
 	b = append(b, `,"error":{"code":`...)
 	b = strconv.AppendInt(b, int64(e.Code), 10)
 	b = append(b, `,"message":`...)
