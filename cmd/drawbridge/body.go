@@ -4,12 +4,20 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
 )
 
-// timedBody ends a body that takes too long. The time starts at the first read and is over at the end of the body, so that
+// A body comes at least this fast (operations.md §14). What counts is time in which the handler waits for it: one that is
+// sent on while it comes is as slow as where it goes.
+const (
+	bodyRate   = 1 << 10 // bytes a second
+	rateWithin = 5       // seconds of waiting over which the rate is taken
+)
+
+// timedBody ends a body that takes too long, or comes too slowly. The time starts at the first read and is over at the end of the body, so that
 // the stream that may follow as an answer has all the time it needs. A timer that is stopped in time costs a tenth of
 // moving the connection's deadline to and fro.
 type timedBody struct {
@@ -17,7 +25,12 @@ type timedBody struct {
 	w     http.ResponseWriter
 	limit time.Duration
 
+	reading atomic.Bool  // the handler waits for more
+	taken   atomic.Int64 // bytes so far
+
 	mu    sync.Mutex
+	slow  int         // seconds of waiting
+	mark  int64       // taken when they began
 	timer *time.Timer // nil: not read from yet
 	start time.Time
 	done  bool // nothing more is read: the end was reached, or the handler has returned
@@ -28,7 +41,10 @@ func (b *timedBody) Read(p []byte) (int, error) {
 	if b.timer == nil {
 		b.begin()
 	}
+	b.reading.Store(true)
 	n, err := b.ReadCloser.Read(p)
+	b.reading.Store(false)
+	b.taken.Add(int64(n))
 	if err != nil && b.end(err == io.EOF) { //nolint:errorlint // readers return io.EOF itself
 		if w, ok := b.w.(*echo.Response); ok {
 			w.Before(func() { timedOut(w) })
@@ -53,16 +69,38 @@ func (b *timedBody) Close() error {
 func (b *timedBody) begin() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.start, b.timer = time.Now(), time.AfterFunc(b.limit, b.expire)
+	b.start, b.timer = time.Now(), time.AfterFunc(min(b.limit, time.Second), b.check)
 }
 
-func (b *timedBody) expire() {
+// check runs each second of a body that takes that long.
+func (b *timedBody) check() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.done {
+	if b.done || b.late {
+		return
+	}
+	left := b.limit - time.Since(b.start)
+	if left <= 0 || b.trickles() {
 		b.late = true
 		b.deadline(time.Unix(1, 0))
+		return
 	}
+	b.timer.Reset(min(left, time.Second))
+}
+
+// trickles reports whether the body came too slowly in the last seconds. mu is held.
+func (b *timedBody) trickles() bool {
+	taken := b.taken.Load()
+	if !b.reading.Load() {
+		b.slow, b.mark = 0, taken
+		return false
+	}
+	if b.slow++; b.slow < rateWithin {
+		return false
+	}
+	came := taken - b.mark
+	b.slow, b.mark = 0, taken
+	return came < bodyRate*rateWithin
 }
 
 // end ends the watch and reports whether the body was cut. Then the connection's deadline stays: the server would wait

@@ -63,3 +63,52 @@ func TestABodyHasItsTimeAndTheConnectionKeepsNothingOfIt(t *testing.T) {
 		})
 	}
 }
+
+// drip is a body of which so many bytes come each second.
+type drip struct{ rate, left int }
+
+func (d *drip) Read(p []byte) (int, error) {
+	if d.left <= 0 {
+		return 0, io.EOF
+	}
+	time.Sleep(time.Second)
+	n := min(d.rate, d.left, len(p))
+	d.left -= n
+	return n, nil
+}
+
+func TestABodyComesAtARate(t *testing.T) { // operations.md §14: min rate 1 KiB/s
+	for _, c := range []struct {
+		name        string
+		rate, bytes int
+		pause       time.Duration // of the handler between two reads
+		cut         time.Duration // 0: never
+	}{
+		{"a byte a second", 1, 100, 0, 5 * time.Second},
+		{"half of what it should", bodyRate / 2, 64 << 10, 0, 5 * time.Second},
+		{"twice as much", 2 * bodyRate, 40 << 10, 0, 0},
+		{"that, but for too long", 2 * bodyRate, 128 << 10, 0, 30 * time.Second},
+		{"a short one", 1, 4, 0, 0},
+		{"slow where it goes", 8 << 10, 48 << 10, 3 * time.Second, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, start := &deadlines{ResponseRecorder: httptest.NewRecorder()}, time.Now()
+				b := &timedBody{ReadCloser: io.NopCloser(&drip{c.rate, c.bytes}), w: w, limit: 30 * time.Second}
+				var cut time.Duration
+				for buf := make([]byte, 32<<10); len(w.set) == 0; time.Sleep(c.pause) {
+					if _, err := b.Read(buf); err != nil {
+						break
+					}
+				}
+				if len(w.set) > 0 {
+					cut = time.Since(start)
+				}
+				_ = b.Close()
+				if cut < c.cut || cut > c.cut+time.Second {
+					t.Errorf("cut after %v, want %v", cut, c.cut)
+				}
+			})
+		})
+	}
+}
