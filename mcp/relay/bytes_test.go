@@ -124,9 +124,9 @@ func TestHeadersPassByAllowListOnly(t *testing.T) { // §9.2, H9, H12, H13
 		t.Error("Deprecation did not pass")
 	}
 	up.Session = false
-	g.do(g.call("t", `{}`, append(hostile, "Mcp-Session-Id", "stale")...))
+	g.do(g.call("t", `{}`, append(hostile, "Mcp-Session-Id", "stale", "Last-Event-Id", "e1")...))
 	check(t, last(), common)
-	check(t, last(), map[string]string{"Mcp-Session-Id": "", "Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "t", "Mcp-Param-Region": "eu"})
+	check(t, last(), map[string]string{"Mcp-Session-Id": "", "Last-Event-Id": "", "Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "t", "Mcp-Param-Region": "eu"})
 }
 
 func TestAClientThatTakesJSONOnlyGetsJSON(t *testing.T) { // E1

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
 	"github.com/drawbridge-mcp/drawbridge/mcp/pins"
 	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
@@ -25,6 +26,8 @@ type Leg interface {
 	OnlyModern()
 	OldTransport(ctx context.Context, on *upstream.Behalf, status int) bool
 	List(ctx context.Context, on *upstream.Behalf, method string) (*upstream.List, error)
+	Learn(on *upstream.Behalf, tools []upstream.Tool, ttl time.Duration)
+	Known(on *upstream.Behalf, tool string) []paramheader.Param
 }
 
 // Pins hold tools that changed (§15); *pins.Book.

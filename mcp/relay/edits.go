@@ -30,10 +30,11 @@ func (x *exchange) cut(m *strictjson.Message) ([]splice.Piece, error) {
 		if !ok {
 			return nil, notMCP("a tool without a name")
 		}
-		if x.shown(name) {
+		if x.shown(name) && !x.undeclarable(name, m.Bytes(m.Member(t, "inputSchema"))) {
 			kept = append(kept, t)
 		}
 	}
+	x.learn(m, tools)
 	if pieces := x.searched(m, kept); pieces != nil {
 		return pieces, nil
 	}

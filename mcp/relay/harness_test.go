@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
 	"github.com/drawbridge-mcp/drawbridge/mcp/mcptest"
 	"github.com/drawbridge-mcp/drawbridge/mcp/relay"
 	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
@@ -145,8 +146,10 @@ type speaks upstream.Verdict
 func (v speaks) Speaks(context.Context, *upstream.Behalf) (upstream.Verdict, error) {
 	return upstream.Verdict(v), nil
 }
-func (speaks) ForgetEra()  {}
-func (speaks) OnlyModern() {}
+func (speaks) Learn(*upstream.Behalf, []upstream.Tool, time.Duration) {}
+func (speaks) Known(*upstream.Behalf, string) []paramheader.Param     { return nil }
+func (speaks) ForgetEra()                                             {}
+func (speaks) OnlyModern()                                            {}
 func (speaks) OldTransport(context.Context, *upstream.Behalf, int) bool {
 	return false
 }

@@ -68,14 +68,16 @@ func (x *exchange) lookAtList(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	seen := make([]pins.Definition, 0, len(list.Items))
+	seen, tools := make([]pins.Definition, 0, len(list.Items)), make([]upstream.Tool, 0, len(list.Items))
 	for _, item := range list.Items {
 		var d struct {
 			Name string `json:"name"`
 		}
 		if json.Unmarshal(item, &d) == nil {
 			seen = append(seen, pins.Definition{Name: d.Name, Wire: item})
+			tools = append(tools, upstream.Tool{Name: d.Name, Wire: item})
 		}
 	}
+	x.s.cfg.Leg.Learn(behalf(x.r), tools, list.TTL)
 	return x.s.cfg.Pins.See(ctx, "", seen, true)
 }

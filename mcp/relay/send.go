@@ -20,10 +20,11 @@ const (
 	bothForms     = "application/json, text/event-stream"
 )
 
-// always pass to the upstream; modernOnly are not trusted from legacy clients, who may say anything there (H13, §9.2).
-// An allow-list: what was not named here cannot be used to speak past the gateway.
+// always pass to the upstream; modernOnly are not trusted from legacy clients, who may say anything there (H13, §9.2), and
+// where a stream is taken up again is nothing to modern ones (H12). An allow-list: what was not named here cannot be used to
+// speak past the gateway.
 var (
-	always     = [...]string{"Last-Event-Id", "Traceparent", "Tracestate", "Baggage", "Accept-Language", "User-Agent"}
+	always     = [...]string{"Traceparent", "Tracestate", "Baggage", "Accept-Language", "User-Agent"}
 	modernOnly = [...]string{"Mcp-Method", "Mcp-Name"}
 )
 
@@ -148,6 +149,9 @@ func (x *exchange) headers(to http.Header) {
 		}
 		to.Set(versionHeader, edge.Modern)
 		return
+	}
+	if v, ok := from["Last-Event-Id"]; ok {
+		to["Last-Event-Id"] = v
 	}
 	if x.r.Upstream != "" {
 		to.Set(sessionHeader, x.r.Upstream)

@@ -98,7 +98,7 @@ func (s *Server) Pass(ctx context.Context, r *edge.Request) (*edge.Passed, error
 	case "server/discover":
 		return x.edit(ctx, x.instruct, s.cfg.Instructions != "" || s.cfg.Search != nil)
 	case "tools/list":
-		return x.edit(ctx, x.cut, len(s.rules) > 0 || s.cfg.Pins != nil || s.cfg.Search != nil)
+		return x.edit(ctx, x.cut, r.Modern || len(s.rules) > 0 || s.cfg.Pins != nil || s.cfg.Search != nil)
 	default:
 		return x.forward(ctx)
 	}
@@ -131,6 +131,9 @@ func (x *exchange) call(ctx context.Context) (*edge.Passed, error) {
 	}
 	if p, err := x.approved(ctx); p != nil || err != nil {
 		return p, err
+	}
+	if err := x.headersAgree(); err != nil {
+		return nil, err
 	}
 	return x.forward(ctx)
 }

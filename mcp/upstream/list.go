@@ -86,7 +86,7 @@ func (l *Leg) gather(ctx context.Context, on *Behalf, method string) (*List, err
 		return nil, err
 	}
 	list := &List{TTL: math.MaxInt64}
-	hash := sha256.New()
+	hash, size := sha256.New(), int64(0)
 	params := []byte("{}")
 	for range maxPages {
 		m, err := l.Do(ctx, &Request{On: on, Modern: v.Modern, Method: method, Params: params})
@@ -104,6 +104,9 @@ func (l *Leg) gather(ctx context.Context, on *Behalf, method string) (*List, err
 				return nil, notMCP("a list of more than 50,000 entries")
 			}
 			raw := m.Bytes(item)
+			if size += int64(len(raw)); size > l.cfg.Limits.Body {
+				return nil, notMCP("a list of more bytes than limits.upstream_body")
+			}
 			if v.Modern && method == "tools/list" && l.undeclarable(m, item) {
 				continue
 			}

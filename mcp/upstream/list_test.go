@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -131,6 +133,20 @@ func TestWhatFailedIsNotKept(t *testing.T) { // T3
 	})
 	if _, err := l.List(t.Context(), as("a"), "resources/list"); err == nil {
 		t.Error("a list without end was read")
+	}
+}
+
+// A list may not be larger than one answer, however many pages it comes in (§9.3).
+func TestAListThatFloodsIsRefused(t *testing.T) {
+	up := mcptest.NewUpstream(t)
+	n := 0
+	up.On("resources/list", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+		n++
+		mcptest.JSON(w, m.ID, `{"resources":[{"uri":"`+strings.Repeat("a", 10<<10)+`"}],"nextCursor":"`+strconv.Itoa(n)+`"}`)
+	})
+	l, _ := newLeg(t, up.URL, func(c *Config) { c.Limits.Body = 64 << 10 })
+	if _, err := l.List(t.Context(), as("a"), "resources/list"); err == nil || n > 7 {
+		t.Errorf("%d pages were read, %v", n, err)
 	}
 }
 
