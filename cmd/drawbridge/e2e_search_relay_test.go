@@ -161,5 +161,9 @@ func TestSearchingAnUpstreamIsCounted(t *testing.T) {
 			t.Errorf("search %d: %d %s", i, status, text)
 		}
 	}
+	out, errs, code := command(t, s.dir, []string{"T=" + token}, "tools", "notes", "--url", s.url, "--token", "env:T")
+	if code != 0 || !strings.HasPrefix(out, "find_tools") || len(strings.Split(strings.TrimSpace(out), "\n")) != 3 || !strings.Contains(errs, "drawbridge call notes find_tools query=") {
+		t.Errorf("the command line lists %d %q %q", code, out, errs)
+	}
 	waitFor(t, "a log that names the code", func() bool { return strings.Contains(s.stderr.String(), `"rpc_code":-32000`) })
 }

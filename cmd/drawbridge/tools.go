@@ -8,12 +8,14 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/client"
+	"github.com/drawbridge-mcp/drawbridge/mcp/search"
 )
 
 // toolReport is `tools --format json` (CONTRACT §1); what a tool does not have is null.
@@ -75,6 +77,9 @@ func (p *program) printTools(server string, tools []client.Tool, format string) 
 			}
 			fmt.Fprintf(w, "%s\t%s\n", t.Name, printable(title))
 		}
+		if slices.Equal(names(tools), search.Names()) { // the caller's view (mcp.md §14): the rest is found
+			fmt.Fprintf(p.err, "%s has more tools than are listed; find them with: drawbridge call %s find_tools query=WORDS\n", printable(server), printable(server))
+		}
 		return w.Flush()
 	}
 	report := toolReport{Server: server, Tools: []toolLine{}}
@@ -86,6 +91,14 @@ func (p *program) printTools(server string, tools []client.Tool, format string) 
 		report.Tools = append(report.Tools, line)
 	}
 	return printJSON(p.out, report)
+}
+
+func names(tools []client.Tool) []string {
+	list := make([]string, len(tools))
+	for i, t := range tools {
+		list[i] = t.Name
+	}
+	return list
 }
 
 func orNull(s string) *string {
