@@ -109,9 +109,15 @@ func (x *exchange) pass(ctx context.Context, to Relay) (p *Passed, err error) {
 // relayInitialize passes the handshake on and opens a session beside the upstream's (S1, S11).
 func (x *exchange) relayInitialize(to Relay) {
 	m := x.message
-	if _, ok := m.Text(m.ProtocolVersionParam); !ok {
+	asked, ok := m.Text(m.ProtocolVersionParam)
+	if !ok {
 		x.fail(InvalidParams("params.protocolVersion must be a string"))
 		return
+	}
+	if versionOf(x.r.Header) != asked {
+		// The handshake has no such header (§5: any). An upstream that refuses what it says must not be taken, for everybody,
+		// for one that does not speak this era.
+		x.r.Header.Del(versionHeader)
 	}
 	p, err := x.pass(x.r.Context(), to)
 	defer p.Close()

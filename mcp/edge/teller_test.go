@@ -137,3 +137,32 @@ func TestARelayTranslatesForTheOtherEraOnly(t *testing.T) { // §11
 		t.Errorf("refused: %d %s", w.status, w.text())
 	}
 }
+
+// handshaker is a relay that remembers what the handshake came with.
+type handshaker struct {
+	server
+	versions []string
+}
+
+func (s *handshaker) Pass(_ context.Context, r *Request) (*Passed, error) {
+	s.versions = append(s.versions, r.HTTP.Header.Get(versionHeader))
+	return &Passed{Status: http.StatusOK, Result: json.RawMessage(`{}`), Revision: "2025-06-18"}, nil
+}
+
+func TestAHandshakeSaysOneRevision(t *testing.T) { // §5: initialize, any header; §16.1: nobody decides for others what an upstream speaks
+	s := &handshaker{}
+	h := newHandler(t, &s.server, func(h *Handler) { h.Lookup = func(string) (Server, State) { return s, Serving } })
+	for _, version := range []string{"", "junk", "2026-07-28", "2025-06-18"} {
+		r := post(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}`)
+		if version != "" {
+			r.Header.Set(versionHeader, version)
+		}
+		w, wait := serve(h, r)
+		if wait(); w.status != http.StatusOK || len(w.head.Get(sessionHeader)) != 48 {
+			t.Errorf("%s: %d %s", version, w.status, w.text())
+		}
+	}
+	if got := strings.Join(s.versions, ","); got != ",,,2025-06-18" {
+		t.Errorf("the upstream was told %q", got)
+	}
+}
