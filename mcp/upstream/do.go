@@ -87,7 +87,7 @@ func (l *Leg) final(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(err, io.EOF):
-		return l.broke(io.ErrUnexpectedEOF)
+		return l.streamBroke(io.ErrUnexpectedEOF)
 	case errors.Is(err, errNoEndpoint):
 		var e *edge.Error
 		if !errors.As(err, &e) {

@@ -273,6 +273,8 @@ func TestFaultsOfAnUpstreamAreSaidWithoutSecrets(t *testing.T) { // §9.3
 			var e *edge.Error
 			if !errors.As(err, &e) || e.Msg != c.want {
 				t.Errorf("%s, modern %v: %v, want %q", name, modern, err, c.want)
+			} else if e.Msg == brokeOff && e.Status != http.StatusOK { // the client would have seen the beginning of the stream
+				t.Errorf("%s, modern %v: status %d", name, modern, e.Status)
 			}
 		}
 	}

@@ -80,13 +80,23 @@ func (l *Leg) fault(err error) error {
 	}
 }
 
-// broke is an answer that ended before its end.
+// broke is an answer that ended before its end; one that did not come in its time is no answer.
 func (l *Leg) broke(err error) error {
 	var e *proxy.Error
 	if errors.As(err, &e) && e.Kind == proxy.Timeout {
-		return &edge.Error{Status: http.StatusGatewayTimeout, Code: edge.CodeServer, Msg: l.tooSlow(), Err: err}
+		return failed(http.StatusGatewayTimeout, l.tooSlow(), err)
 	}
 	return &edge.Error{Status: http.StatusBadGateway, Code: edge.CodeServer, Msg: brokeOff, Err: err}
+}
+
+// streamBroke is broke for a stream: the client would have seen its beginning, so that the fault is a message and not a status
+// (§9.3).
+func (l *Leg) streamBroke(err error) error {
+	e := l.broke(err)
+	if e, ok := e.(*edge.Error); ok && e.Msg == brokeOff { //nolint:errorlint // it was made a line above
+		e.Status = http.StatusOK
+	}
+	return e
 }
 
 func notMCP(what string) error {

@@ -227,7 +227,7 @@ func (ln *line) request(ctx context.Context, s *session, m *strictjson.Message) 
 	select {
 	case answer, ok := <-c:
 		if !ok {
-			return nil, s.l.broke(io.ErrUnexpectedEOF)
+			return nil, s.l.streamBroke(io.ErrUnexpectedEOF)
 		}
 		return answer, nil
 	case <-ctx.Done():

@@ -150,7 +150,7 @@ func (w *wire) ended(err error) error {
 	case err == io.EOF: //nolint:errorlint // readers return io.EOF itself; a connection that broke off may wrap it
 		return io.EOF
 	default:
-		return w.l.broke(err)
+		return w.l.streamBroke(err)
 	}
 }
 
