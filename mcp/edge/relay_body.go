@@ -61,7 +61,7 @@ func (x *exchange) relayStream(ctx context.Context, p *Passed, l *listener) {
 		}
 		<-left
 	}()
-	var last lastEvent
+	last := lastEvent{nobody: x.message == nil}
 	silence := time.NewTimer(pingEvery)
 	defer silence.Stop()
 	for {
@@ -134,11 +134,12 @@ func (x *exchange) drain(ctx context.Context, chunks <-chan chunk, taken chan<- 
 }
 
 // endStream ends a stream as its upstream ended. A request that got no answer gets an error as its last event, unless
-// the upstream ended a legacy stream in good order: its client comes back with Last-Event-ID then (SEP-1699).
+// the upstream ended a legacy stream in good order after it said where to take it up: its client comes back with
+// Last-Event-ID then (SEP-1699).
 func (x *exchange) endStream(ctx context.Context, s *writer, last *lastEvent, err error, l *listener) {
 	clean := errors.Is(err, io.EOF)
 	switch cause := context.Cause(ctx); {
-	case l != nil || clean && !x.modern || last.answers(x.message):
+	case l != nil || clean && !x.modern && last.named || last.answers(x.message):
 		return
 	case restarting(ctx):
 		err = errRestarting
@@ -156,22 +157,34 @@ func (x *exchange) endStream(ctx context.Context, s *writer, last *lastEvent, er
 
 const brokeOff = "the connection to the upstream broke off"
 
-// lastEvent remembers the last event of a stream, to see at its end whether the answer was sent. Nothing is parsed before.
-type lastEvent struct{ event []byte }
+// lastEvent remembers the end of a stream, to see then whether the answer was sent. Nothing is parsed before.
+type lastEvent struct {
+	event  []byte // the last one
+	plain  []byte // the last one without a method: what is told behind the answer does not hide it
+	named  bool   // events have ids
+	nobody bool   // the stream belongs to no request
+}
 
 func (l *lastEvent) keep(events []byte) {
 	for len(events) > 0 {
 		var one []byte
-		if one, events = eventstream.Split(events); len(eventstream.Data(one)) > 0 {
-			l.event = append(l.event[:0], one...)
+		one, events = eventstream.Split(events)
+		l.named = l.named || bytes.HasPrefix(one, []byte("id:")) || bytes.Contains(one, []byte("\nid:"))
+		if l.nobody || len(eventstream.Data(one)) == 0 {
+			continue
+		}
+		l.event = append(l.event[:0], one...)
+		if !bytes.Contains(one, []byte(`"method"`)) {
+			l.plain = append(l.plain[:0], one...)
 		}
 	}
 }
 
 func (l *lastEvent) answers(m *Message) bool {
-	if m == nil {
-		return true
-	}
-	got, err := strictjson.Decode(eventstream.Data(l.event), strictjson.Limits{Upstream: true})
+	return m == nil || isAnswer(l.event, m) || isAnswer(l.plain, m)
+}
+
+func isAnswer(event []byte, m *Message) bool {
+	got, err := strictjson.Decode(eventstream.Data(event), strictjson.Limits{Upstream: true})
 	return err == nil && got.Kind == strictjson.Response && bytes.Equal(got.Bytes(got.ID), m.Bytes(m.ID))
 }

@@ -64,6 +64,9 @@ func (x *exchange) judge(answer *proxy.Answer, b *body) (*edge.Passed, error) {
 		return nil, notMCP("status " + strconv.Itoa(status))
 	case kind == "text/event-stream":
 		p.Stream = true
+		if x.wantsAnswer() && x.r.Message != nil && x.r.Message.Method != "subscriptions/listen" {
+			b.silent.watch(x.s.cfg.Timeout, b.hangUp)
+		}
 		return x.inForm(p, b)
 	case !x.wantsAnswer():
 		return &edge.Passed{Status: http.StatusAccepted}, nil

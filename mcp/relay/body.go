@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 )
 
@@ -29,6 +30,7 @@ type body struct {
 	n      int64
 
 	closed sync.Once
+	silent silence
 }
 
 // open makes the call and returns its answer, which must be closed.
@@ -78,6 +80,7 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	n, err := b.answer.Body.Read(p)
 	b.n += int64(n)
+	b.silent.broken(p[:n])
 	if err != nil {
 		b.end = err
 		return n, b.told()
@@ -113,12 +116,16 @@ func (b *body) told() error {
 	if b.end == io.EOF { //nolint:errorlint // readers return io.EOF itself; a broken connection may wrap it
 		return io.EOF
 	}
+	if b.silent.over() {
+		return &edge.Error{Status: http.StatusGatewayTimeout, Code: edge.CodeServer, Msg: b.x.tooSlow(), Err: b.end}
+	}
 	return b.x.broke(b.end)
 }
 
 // Close implements io.Closer: the exchange ends, the call is settled.
 func (b *body) Close() error {
 	b.closed.Do(func() {
+		b.silent.stop()
 		_ = b.answer.Body.Close()
 		b.answer.Settle(b.outcome())
 		b.hangUp()
@@ -134,7 +141,7 @@ func (b *body) outcome() proxy.Outcome {
 	o := proxy.Outcome{Ending: proxy.EndOK, Status: b.answer.Status, Bytes: b.n}
 	var e *proxy.Error
 	switch {
-	case errors.As(b.end, &e) && e.Kind == proxy.Timeout:
+	case errors.As(b.end, &e) && e.Kind == proxy.Timeout, b.silent.over():
 		o.Ending, o.Code = proxy.EndTimeout, "timeout"
 	case errors.As(b.end, &e) && e.Kind == proxy.Cancelled, b.end == nil && b.ctx.Err() != nil:
 		o.Ending, o.Code = proxy.Abandoned(b.ctx)

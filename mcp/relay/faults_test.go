@@ -33,6 +33,7 @@ func TestFaultsOfTheUpstream(t *testing.T) { // §9.3
 		callOfATool  string // "": the same
 		statusOfTool int
 		header       string
+		absent       string // from the answer; "": anything may be there
 	}{
 		"401": {answer: answerWith(401, map[string]string{"WWW-Authenticate": "Bearer"}, ""), status: 502, want: `"code":-32000,"message":"the gateway's credential for this upstream was refused"`,
 			callOfATool: `{"content":[{"type":"text","text":"the gateway's credential for this upstream was refused"}],"isError":true,"resultType":"complete"}`, statusOfTool: 200},
@@ -64,9 +65,19 @@ func TestFaultsOfTheUpstream(t *testing.T) { // §9.3
 			mcptest.Stream(w)("data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":\"c1\",\"resu")
 			panic(http.ErrAbortHandler)
 		}, status: 200, want: "notifications/progress\"}\n\nevent: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":\"c1\",\"error\":{\"code\":-32000,\"message\":\"the connection to the upstream broke off\"}}\n\n"},
+		"a stream that falls silent": {answer: func(w http.ResponseWriter, r *http.Request, _ mcptest.UpstreamMessage) {
+			mcptest.Stream(w)(late)
+			<-r.Context().Done()
+		}, status: 200, want: "\"id\":\"c1\",\"error\":{\"code\":-32000,\"message\":\"the upstream did not answer within 50ms\"}}\n\n"},
 		"a stream without an answer": {answer: func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) {
 			mcptest.Stream(w)(": hello\n\n")
 		}, status: 200, want: "broke off"},
+		"something told after the answer": {answer: func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) {
+			mcptest.Stream(w)("data: {\"jsonrpc\":\"2.0\",\"id\":\"c1\",\"result\":{\"method\":1}}\n\n: bye\n\n")
+		}, status: 200, want: `"result":{"method":1}}`, absent: "error"},
+		"more told after the answer": {answer: func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) {
+			mcptest.Stream(w)("data: {\"jsonrpc\":\"2.0\",\"id\":\"c1\",\"result\":{}}\n\n" + late + late)
+		}, status: 200, want: late + late, absent: "error"},
 		"a stream that breaks after its answer": {answer: func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) {
 			mcptest.Stream(w)("data: {\"jsonrpc\":\"2.0\",\"id\":\"c1\",\"result\":{}}\n\n")
 			panic(http.ErrAbortHandler)
@@ -78,13 +89,16 @@ func TestFaultsOfTheUpstream(t *testing.T) { // §9.3
 			up.On("prompts/get", c.answer)
 			g := newGateway(t, up.URL, func(r *relay.Config, b *proxy.BackendConfig) {
 				r.Leg = speaks{Modern: true}
-				if name == "an answer that is late" {
+				if name == "an answer that is late" || name == "a stream that falls silent" {
 					b.Timeout, r.Timeout = 50*time.Millisecond, 50*time.Millisecond
 				}
 			})
 			resp, body := g.do(g.modern("prompts/get", "p", `{"jsonrpc":"2.0","id":"c1","method":"prompts/get","params":{"name":"p",`+meta+`}}`))
 			if resp.StatusCode != c.status || !strings.Contains(body, c.want) || c.header != resp.Header.Get("Retry-After") {
 				t.Errorf("prompts/get = %d %v %s, want %d %s", resp.StatusCode, resp.Header.Get("Retry-After"), body, c.status, c.want)
+			}
+			if c.absent != "" && strings.Contains(body, c.absent) {
+				t.Errorf("prompts/get = %s", body)
 			}
 			status, want := c.status, c.want
 			if c.statusOfTool != 0 {
@@ -108,6 +122,24 @@ func TestFaultsOfTheUpstream(t *testing.T) { // §9.3
 				}
 			}
 		})
+	}
+}
+
+const late = "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}\n\n"
+
+// A legacy client can come back for what a stream did not bring when it was told where; else it is told that nothing comes.
+func TestAStreamThatEndsWithoutAnswer(t *testing.T) { // §9.3, SEP-1699
+	for stream, lost := range map[string]bool{
+		": hello\n\n": true, late: true, "id: e1\ndata:\n\n": false, "retry: 5\nid: e1\n\n": false, "data: {\"id\":1}\n\n": true,
+	} {
+		up := mcptest.NewUpstream(t)
+		up.Session = true
+		up.On("tools/call", func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) { mcptest.Stream(w)(stream) })
+		g := newGateway(t, up.URL, nil)
+		_, body := g.do(g.legacy(g.open(), `{"jsonrpc":"2.0","id":"c1","method":"tools/call","params":{"name":"t"}}`))
+		if strings.Contains(body, `"id":"c1","error":{"code":-32000,"message":"the connection to the upstream broke off"}`) != lost {
+			t.Errorf("after %q the client got %q", stream, body)
+		}
 	}
 }
 
