@@ -259,6 +259,34 @@ func TestLinksAreTextsToOldClients(t *testing.T) { // §11.2: resource_link befo
 	}
 }
 
+// Prompts have links, too; and what a legacy upstream says in the newest legacy revision goes to clients of older ones.
+func TestLinksOfPromptsAndOfLegacyUpstreamsAreTexts(t *testing.T) { // §11.2
+	const up = `{"messages":[{"role":"user","content":{"type":"resource_link","name":"N","uri":"x:\"y"}},{"role":"user","content":{"type":"text","text":"resource_link"}}],"z":1.0}`
+	const want = `{"messages":[{"role":"user","content":{"type":"text","text":"N: x:\"y"}},{"role":"user","content":{"type":"text","text":"resource_link"}}],"z":1.0}`
+	for _, speaks := range []upstream.Verdict{modernUp, legacyUp} {
+		r := request(t, false, "prompts/get", `{"name":"p"}`, "{}")
+		r.Revision = "2024-11-05"
+		if got, e := handle(t, newServer(t, &leg{speaks: speaks, do: answering(up)}, nil), r); e != nil || got != want {
+			t.Errorf("%+v: %s, %v", speaks, got, e)
+		}
+	}
+}
+
+// A legacy client named no revision of the other era: that an upstream refuses it is our fault, said after one more try.
+func TestAnEraThatIsRefusedTwiceIsOurFault(t *testing.T) { // §11.2, U2
+	for modern, code := range map[bool]int{false: edge.CodeInternal, true: edge.CodeServer} {
+		asked := 0
+		l := &leg{speaks: modernUp, do: func(context.Context, *upstream.Request) (string, error) {
+			asked++
+			return "", upstream.ErrEra
+		}}
+		_, e := handle(t, newServer(t, l, nil), request(t, modern, "x/y", "{}", "{}"))
+		if e == nil || e.Code != code || asked != 2 {
+			t.Errorf("modern %v: %+v, asked %d times", modern, e, asked)
+		}
+	}
+}
+
 // asking is a legacy upstream that asks once and ends with what it heard.
 func asking(kinds ...string) func(context.Context, *upstream.Request) (string, error) {
 	return func(ctx context.Context, r *upstream.Request) (string, error) {

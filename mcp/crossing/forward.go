@@ -25,10 +25,20 @@ func (s *Server) forward(ctx context.Context, r *edge.Request, tool string) (jso
 			continue
 		}
 		if errors.Is(err, upstream.ErrEra) {
-			err = noEra(err)
+			err = s.noEraFor(r, err)
 		}
 		return result, err
 	}
+}
+
+// noEraFor is what a client is told when the upstream refuses the era it says it speaks: a legacy client, who named none, that
+// we made a mistake (§11.2).
+func (s *Server) noEraFor(r *edge.Request, err error) error {
+	if r.Modern {
+		return noEra(err)
+	}
+	s.log.Error("an upstream refused what the gateway made of a request", "server", s.cfg.Name, "method", clip(r.Message.Method), "err", err.Error())
+	return &edge.Error{Code: edge.CodeInternal, Msg: "internal error", Err: err}
 }
 
 func noEra(err error) error {
@@ -69,6 +79,9 @@ func (s *Server) plain(ctx context.Context, r *edge.Request, up *upstream.Reques
 	}
 	if m.Error.Present() {
 		return nil, passed(upstream.Error(m), r.Modern)
+	}
+	if !r.Modern { // the session upstream is of the newest legacy revision, the client's may be older
+		return legacyContent(r, m.Bytes(m.Result)), nil
 	}
 	return m.Bytes(m.Result), nil
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/splice"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
 )
@@ -146,23 +147,25 @@ func legacyContent(r *edge.Request, result []byte) json.RawMessage {
 	if !ok {
 		return result
 	}
-	content := m.Member(at, "content")
-	b, changed := []byte{'['}, false
-	for i, item := range m.Elements(content) {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		if kind, _ := m.Text(m.Member(item, "type")); kind != "resource_link" {
-			b = append(b, m.Bytes(item)...)
-			continue
-		}
-		changed = true
-		name, _ := m.Text(m.Member(item, "name"))
-		uri, _ := m.Text(m.Member(item, "uri"))
-		b = append(append(append(b, `{"type":"text","text":`...), quote(name+": "+uri)...), '}')
+	var texts []splice.Piece
+	for _, item := range m.Elements(m.Member(at, "content")) { // of a tool
+		texts = append(texts, linkAsText(m, item)...)
 	}
-	if !changed {
+	for _, message := range m.Elements(m.Member(at, "messages")) { // of a prompt
+		texts = append(texts, linkAsText(m, m.Member(message, "content"))...)
+	}
+	if texts == nil {
 		return result
 	}
-	return with(result, map[string][]byte{"content": append(b, ']')})
+	whole := splice.Apply(m.Body, texts)
+	return whole[at.Start : len(whole)-1]
+}
+
+func linkAsText(m *strictjson.Message, item strictjson.Span) []splice.Piece {
+	if kind, _ := m.Text(m.Member(item, "type")); kind != "resource_link" {
+		return nil
+	}
+	name, _ := m.Text(m.Member(item, "name"))
+	uri, _ := m.Text(m.Member(item, "uri"))
+	return []splice.Piece{{At: item, With: append(append([]byte(`{"type":"text","text":`), quote(name+": "+uri)...), '}')}}
 }

@@ -243,6 +243,54 @@ func TestAStreamThatEndsEarlyIsTakenUpAgain(t *testing.T) { // U4, SEP-1699
 	}
 }
 
+// A stream that cannot be taken up again broke off.
+func TestAStreamThatCannotBeTakenUpBrokeOff(t *testing.T) { // U4, §9.3
+	up := mcptest.NewUpstream(t)
+	legacyOnly(up)
+	up.On("tools/call", func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) {
+		mcptest.Stream(w)("retry: 1\nid: e1\ndata:\n\n")
+	})
+	l, _ := newLeg(t, up.URL, nil)
+	_, err := l.Do(t.Context(), &Request{On: as("a"), Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"t"}`)})
+	var e *edge.Error
+	if !errors.As(err, &e) || e.Msg != brokeOff {
+		t.Errorf("got %v", err)
+	}
+	if n := len(sent(up, "tools/call")); n != 1 {
+		t.Errorf("called %d times", n)
+	}
+}
+
+// A GET stream is opened again where it ended, after the time the server wishes for; also when it names no time.
+func TestAStreamOfChangesIsTakenUpAgain(t *testing.T) { // U4
+	for _, retry := range []string{"retry: 1\n", ""} {
+		up := mcptest.NewUpstream(t)
+		legacyOnly(up)
+		up.On("initialize", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+			mcptest.JSON(w, m.ID, `{"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true}},"serverInfo":{"name":"u","version":"1"}}`)
+		})
+		up.Session = false
+		at := make(chan string, 10)
+		up.On("GET", func(w http.ResponseWriter, r *http.Request, _ mcptest.UpstreamMessage) {
+			last := r.Header.Get("Last-Event-Id")
+			at <- last
+			say := mcptest.Stream(w)
+			if last == "" {
+				say(retry + "id: e1\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n")
+				return
+			}
+			<-r.Context().Done()
+		})
+		l, _ := newLeg(t, up.URL, nil)
+		if _, err := l.Listen(t.Context(), as("a"), edge.Interest{Tools: true}, func(*strictjson.Message) {}); err != nil {
+			t.Fatal(err)
+		}
+		if first, second := <-at, <-at; first != "" || second != "e1" {
+			t.Errorf("with %q: opened at %q and %q", retry, first, second)
+		}
+	}
+}
+
 func TestFaultsOfAnUpstreamAreSaidWithoutSecrets(t *testing.T) { // §9.3
 	for name, c := range map[string]struct {
 		h    mcptest.Handler

@@ -1,11 +1,11 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
@@ -78,7 +78,7 @@ func (e *ear) hearLegacy(ctx context.Context, want edge.Interest) (heard bool, e
 		err := s.line.hear(ctx, e.tell)
 		return true, err
 	}
-	last, wait := "", time.Duration(0)
+	last, wait := "", firstWait
 	for range maxResumes {
 		h := s.header()
 		if last != "" {
@@ -90,12 +90,12 @@ func (e *ear) hearLegacy(ctx context.Context, want edge.Interest) (heard bool, e
 		}
 		w.lastID = last
 		err = e.readLegacy(w, s, can.Interest, &heard)
-		last, wait = w.lastID, w.retry
+		last, wait = w.lastID, cmp.Or(w.retry, wait)
 		w.close(heard)
 		if gone = err == errNotFound && s.id != ""; ctx.Err() != nil || err != nil && !heard || gone {
 			return heard, err
 		}
-		if wait == 0 || last == "" || !sleep(ctx, wait) {
+		if !sleep(ctx, wait) { // what comes in between is not lost where events have ids (U4)
 			return heard, err
 		}
 	}

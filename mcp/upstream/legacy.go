@@ -113,6 +113,8 @@ func (x *exchange) run() (*strictjson.Message, error) {
 		switch {
 		case errors.Is(err, errNotFound) && x.s.id != "":
 			return nil, errSessionGone
+		case last != "" && (errors.Is(err, errNotFound) || errors.Is(err, errNotAllowed)): // it cannot be taken up
+			return nil, io.EOF
 		case !errors.Is(err, io.EOF) || w.lastID == "" || w.events == nil:
 			return answer, err
 		}
