@@ -217,13 +217,67 @@ func (g *gateway) heldTools(ctx context.Context, s *snapshot) ([]console.HeldToo
 		if err != nil {
 			return nil, err
 		}
+		found, err := findings(ctx, book)
+		if err != nil {
+			return nil, err
+		}
 		for _, p := range all {
 			if p.HeldHash != "" {
 				list = append(list, console.HeldTool{
-					Server: name, Name: p.Tool, Hash: p.HeldHash, Since: p.Since, Approved: pins.Visible(indented(p.Approved)), Now: pins.Visible(indented(p.Held)),
+					Server: name, Name: p.Tool, Label: label(p.Tool), Hash: p.HeldHash, Since: p.Since,
+					Approved: pins.Visible(indented(p.Approved)), Now: pins.Visible(indented(p.Held)), Findings: found[p.Tool],
 				})
 			}
 		}
 	}
 	return list, nil
+}
+
+// oddTools are what the console warns of: tools that are shown although their texts look wrong (mcp.md Q8).
+func (g *gateway) oddTools(ctx context.Context, s *snapshot) ([]console.OddTool, error) {
+	var list []console.OddTool
+	for _, name := range s.order {
+		book := g.builder.upstreams.books.find(name)
+		if book == nil {
+			continue
+		}
+		found, err := book.Findings(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range found {
+			if _, held := book.Held(f.Tool); !held {
+				list = append(list, console.OddTool{Server: name, Label: label(f.Tool), Findings: visible(f.What)})
+			}
+		}
+	}
+	return list, nil
+}
+
+// findings are what looks wrong in the tools of a book, by tool.
+func findings(ctx context.Context, book *pins.Book) (map[string][]string, error) {
+	found, err := book.Findings(ctx)
+	byTool := make(map[string][]string, len(found))
+	for _, f := range found {
+		byTool[f.Tool] = visible(f.What)
+	}
+	return byTool, err
+}
+
+func visible(texts []string) []string {
+	shown := make([]string, len(texts))
+	for i, t := range texts {
+		shown[i] = pins.Visible(t)
+	}
+	return shown
+}
+
+// label is the name of a tool for people. Upstreams may use any text as a name.
+func label(tool string) string {
+	const most = 128
+	text := []rune(pins.Visible(tool))
+	if len(text) > most {
+		return string(text[:most]) + "…"
+	}
+	return string(text)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/combined"
@@ -46,4 +47,31 @@ func (h hold) Seen(ctx context.Context, source string, tools []combined.Definiti
 		list[i] = pins.Definition{Name: t.Name, Wire: t.Wire}
 	}
 	return h.See(ctx, source+"__", list, true)
+}
+
+// otherTools names the tools of all servers but one, as far as they are known: its tools have no reason to speak of them (Q8).
+func (g *gateway) otherTools(server string) []string {
+	s := g.snapshot()
+	if s == nil {
+		return nil
+	}
+	var names []string
+	for name, other := range s.servers {
+		if name == server {
+			continue
+		}
+		for _, b := range bridgesOf(other) {
+			for _, t := range b.AllTools() {
+				names = append(names, t.Name)
+			}
+		}
+		if book := g.builder.upstreams.books.find(name); book != nil {
+			all, _ := book.All(context.Background()) // what cannot be read now is warned of later
+			for _, p := range all {
+				names = append(names, p.Tool)
+			}
+		}
+	}
+	slices.Sort(names) // so that the same text gives the same warning
+	return names
 }

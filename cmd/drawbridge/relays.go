@@ -45,12 +45,13 @@ type upstreams struct {
 	books    *books
 }
 
-// newUpstreams keeps pins in store; changed is told when a tool is held or free again.
-func newUpstreams(store pins.Store, log *slog.Logger, changed func()) *upstreams {
+// newUpstreams keeps pins in store; changed is told when a tool is held or free again; others names the tools of all servers
+// but one.
+func newUpstreams(store pins.Store, log *slog.Logger, changed func(), others func(server string) []string) *upstreams {
 	return &upstreams{legs: upstream.NewMemory(), crossing: crossing.NewMemory(), books: &books{
 		byServer: map[string]*pins.Book{},
 		new: func(server string) *pins.Book {
-			return &pins.Book{Server: server, Store: store, Log: log, Changed: changed}
+			return &pins.Book{Server: server, Store: store, Log: log, Changed: changed, Others: func() []string { return others(server) }}
 		},
 	}}
 }

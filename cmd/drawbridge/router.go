@@ -229,6 +229,7 @@ func (g *gateway) console(s *snapshot, flow *authflow.Handler) *console.Handler 
 		Applications: g.applications,
 		Disconnect:   g.disconnect,
 		Held:         func(ctx context.Context) ([]console.HeldTool, error) { return g.heldTools(ctx, s) },
+		Odd:          func(ctx context.Context) ([]console.OddTool, error) { return g.oddTools(ctx, s) },
 		Release:      g.releaseTool,
 		Servers:      func() []console.Server { return consoleServers(s) },
 		Status:       func(ctx context.Context) console.Status { return g.consoleStatus(ctx, s) },

@@ -126,7 +126,7 @@ func (p *program) open(ctx context.Context, cfg *Config, pos *Positions, ring fu
 	g.oauth(cfg)
 	g.faces(cfg)
 	g.builder = &builder{
-		ring: g.ring, upstreams: newUpstreams(g.store, g.log, g.edge.Changed), state: proxy.NewState(), counters: policy.NewCounters(), cache: policy.NewCache(cfg.LLM.CacheMemory),
+		ring: g.ring, upstreams: newUpstreams(g.store, g.log, g.edge.Changed, g.otherTools), state: proxy.NewState(), counters: policy.NewCounters(), cache: policy.NewCache(cfg.LLM.CacheMemory),
 		recorder: g.recorder, metrics: g.metrics, log: g.log, started: g.started, instance: g.instance, stepUp: g.stepUp,
 	}
 	if local != nil {

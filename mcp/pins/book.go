@@ -54,6 +54,8 @@ type Rule struct {
 type Definition struct {
 	Name string
 	Wire json.RawMessage
+
+	twins []json.RawMessage // other definitions of the same name in one list
 }
 
 // Book holds one server's pins. Safe for concurrent use; it lives as long as the process.
@@ -64,14 +66,23 @@ type Book struct {
 	Now    func() time.Time
 	// Changed is told when a tool is held or free again; nil: nobody.
 	Changed func()
+	// Others returns the names of other servers' tools, which texts of this one's have no reason to speak of (Q8). nil: none.
+	Others func() []string
 
 	mu      sync.Mutex
 	rule    Rule
-	pins    map[string]*Pin // nil: not read yet
-	known   map[string]bool // seen in a list since the start (Q7)
-	lists   map[[32]byte]bool
+	pins    map[string]*Pin            // nil: not read yet
+	known   map[string]map[string]bool // by prefix: seen in a list since the start (Q7)
+	whole   map[string]bool            // prefixes of which a whole list was seen since the start
+	lists   map[[32]byte]bool          // that were judged, and would be judged the same again
 	edition int
 }
+
+// Bounds of what is kept of tools that disappeared, so that an upstream with ever new names fills nothing.
+const (
+	maxGone      = 10_000
+	maxGoneBytes = 64 << 20
+)
 
 // Set takes over the rule of the current configuration.
 func (b *Book) Set(rule Rule) {
@@ -94,29 +105,31 @@ func (b *Book) now() time.Time {
 // bytes were seen before costs a hash of them (Q9).
 func (b *Book) See(ctx context.Context, prefix string, tools []Definition, whole bool) error {
 	sum := sha256.New()
+	fmt.Fprintf(sum, "%q %v\n", prefix, whole)
 	for _, t := range tools {
 		sum.Write([]byte(strconv.Itoa(len(t.Wire)) + ":"))
 		sum.Write(t.Wire)
 	}
 	key := [32]byte(sum.Sum(nil))
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.lists[key] {
+	if b.judgedBefore(key) {
 		return nil
 	}
+	others := b.others() // of books with locks of their own
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if err := b.load(ctx); err != nil {
 		return fmt.Errorf("read the pins: %w", err)
 	}
-	w := &change{b: b, prefix: prefix, first: true}
-	for name := range b.pins {
-		w.first = w.first && !strings.HasPrefix(name, prefix) // Q6
-	}
+	own := make(map[string]bool, len(tools))
 	for _, t := range tools {
-		if err := w.judge(ctx, t); err != nil {
-			b.Log.WarnContext(ctx, "a tool's definition cannot be read", "server", b.Server, "tool", clip(t.Name), "err", err.Error())
-		}
-		b.known[t.Name] = true
+		own[t.Name] = true
 	}
+	others = slices.DeleteFunc(others, func(name string) bool { return own[name] || b.pins[name] != nil }) // servers may have tools of one name
+	w := &change{b: b, prefix: prefix, first: !b.began(prefix), others: others}
+	for _, t := range merged(tools) {
+		w.judge(ctx, t)
+	}
+	w.know(tools, whole)
 	if whole {
 		w.gone(tools)
 	}
@@ -124,20 +137,94 @@ func (b *Book) See(ctx context.Context, prefix string, tools []Definition, whole
 		b.pins = nil // what was not written is not known
 		return fmt.Errorf("write the pins: %w", err)
 	}
-	if len(b.lists) > 64 {
-		b.lists = nil
+	b.judged(key, len(w.put) > 0)
+	return nil
+}
+
+func (b *Book) judgedBefore(key [32]byte) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lists[key]
+}
+
+func (b *Book) others() []string {
+	if b.Others == nil {
+		return nil
 	}
-	if b.lists == nil {
+	return b.Others()
+}
+
+// judged notes that a list changes nothing any more. Once a pin changed, what other lists change has to be looked at again:
+// the one before, too (Q5).
+func (b *Book) judged(key [32]byte, changed bool) {
+	if b.lists == nil || changed || len(b.lists) > 64 {
 		b.lists = map[[32]byte]bool{}
 	}
 	b.lists[key] = true
-	return nil
+}
+
+// began reports whether the source has had its first list, which is taken whole (Q6); an empty one is one, too.
+func (b *Book) began(prefix string) bool {
+	for name := range b.pins {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return b.whole[prefix]
+}
+
+// Complete reports whether a whole list of the source was seen since the start. Until then one page of it must not be shown
+// to See: the rest of the first list would look as if it had been added.
+func (b *Book) Complete(prefix string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.whole[prefix]
+}
+
+// merged has each name once. A name that a list has twice is one tool made of all its definitions: else the one that was
+// approved would cover for the other.
+func merged(tools []Definition) []Definition {
+	at := make(map[string]int, len(tools))
+	list := make([]Definition, 0, len(tools))
+	for _, t := range tools {
+		i, twice := at[t.Name]
+		if !twice {
+			at[t.Name] = len(list)
+			list = append(list, t)
+			continue
+		}
+		list[i].twins = append(list[i].twins[:len(list[i].twins):len(list[i].twins)], t.Wire)
+	}
+	return list
+}
+
+// text is what of a tool is pinned. A definition that has no canonical form is pinned as it is written.
+func (t Definition) text() []byte {
+	text := canonicalOr(t.Wire)
+	if len(t.twins) == 0 {
+		return text
+	}
+	text = append(text[:len(text)-1:len(text)-1], `,"twins":[`...)
+	for i, twin := range t.twins {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(text, canonicalOr(twin)...)
+	}
+	return append(text, "]}"...)
+}
+
+func canonicalOr(definition json.RawMessage) []byte {
+	if text, err := Canonical(definition); err == nil {
+		return text
+	}
+	return definition
 }
 
 // load reads the pins once.
 func (b *Book) load(ctx context.Context) error {
 	if b.known == nil {
-		b.known = map[string]bool{}
+		b.known, b.whole = map[string]map[string]bool{}, map[string]bool{}
 	}
 	if b.pins == nil {
 		list, err := b.Store.Pins(ctx, b.Server)
@@ -157,16 +244,27 @@ type change struct {
 	b       *Book
 	prefix  string
 	first   bool // the source was never seen
+	others  []string
 	put     []Pin
 	drop    []string
 	visible bool // what is held became other
 }
 
-func (w *change) judge(ctx context.Context, t Definition) error {
-	text, err := Canonical(t.Wire)
-	if err != nil {
-		return err
+// know notes what was listed (Q7). What a whole list lacks is no longer known.
+func (w *change) know(tools []Definition, whole bool) {
+	known := w.b.known[w.prefix]
+	if known == nil || whole {
+		known = make(map[string]bool, len(tools))
 	}
+	for _, t := range tools {
+		known[t.Name] = true
+	}
+	w.b.known[w.prefix] = known
+	w.b.whole[w.prefix] = w.b.whole[w.prefix] || whole
+}
+
+func (w *change) judge(ctx context.Context, t Definition) {
+	text := t.text()
 	sum := sha256.Sum256(text)
 	hash := fmt.Sprintf("%x", sum)
 	pin, now := w.b.pins[t.Name], w.b.now()
@@ -177,13 +275,13 @@ func (w *change) judge(ctx context.Context, t Definition) error {
 	case pin == nil:
 		pin = &Pin{Server: w.b.Server, Tool: t.Name, Hash: hash, Approved: text, Since: now}
 	case pin.Hash == hash && pin.HeldHash == "" && pin.Gone.IsZero():
-		return nil
+		return
 	case pin.Hash == hash: // back to what was approved (Q5)
 		w.visible = w.visible || pin.HeldHash != ""
 		pin.HeldHash, pin.Held, pin.Gone = "", nil, time.Time{}
 	case pin.HeldHash == hash:
 		if pin.Gone.IsZero() {
-			return nil
+			return
 		}
 		pin.Gone = time.Time{}
 	case w.b.rule.Changed == "allow" && pin.Hash != "":
@@ -194,10 +292,9 @@ func (w *change) judge(ctx context.Context, t Definition) error {
 		pin.HeldHash, pin.Held, pin.Since, pin.Gone = hash, text, now, time.Time{}
 		w.hold(ctx, pin, old)
 	}
-	w.b.lint(ctx, t)
+	w.lint(ctx, t.Name, text)
 	w.b.pins[t.Name] = pin
 	w.put = append(w.put, *pin)
-	return nil
 }
 
 // hold writes down that a tool is held back (Q3).
@@ -206,13 +303,41 @@ func (w *change) hold(ctx context.Context, pin *Pin, old string) {
 	w.b.Log.WarnContext(ctx, "tool.quarantined", "server", pin.Server, "tool", clip(pin.Tool), "approved", old, "held", pin.HeldHash)
 }
 
-// lint warns of texts that are meant for models (Q8).
-func (b *Book) lint(ctx context.Context, t Definition) {
-	var d struct{ Title, Description string }
-	_ = json.Unmarshal(t.Wire, &d)
-	for _, what := range Lint(t.Name+"\n"+d.Title+"\n"+d.Description, nil) {
-		b.Log.WarnContext(ctx, "a tool of an upstream looks wrong", "server", b.Server, "tool", clip(Visible(t.Name)), "finding", what)
+// lint warns of texts that are meant for models (Q8): also of what schemas say, which models read like the rest.
+func (w *change) lint(ctx context.Context, name string, text []byte) {
+	for _, what := range Lint(texts(text), w.others) {
+		w.b.Log.WarnContext(ctx, "a tool of an upstream looks wrong", "server", w.b.Server, "tool", clip(Visible(name)), "finding", Visible(what))
 	}
+}
+
+// Finding is what looks wrong in a tool that is pinned or held.
+type Finding struct {
+	Tool string
+	What []string
+}
+
+// Findings are what looks wrong in the tools that have not gone, for administrators (Q8).
+func (b *Book) Findings(ctx context.Context) ([]Finding, error) {
+	all, err := b.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	own := make(map[string]bool, len(all))
+	for _, p := range all {
+		own[p.Tool] = true
+	}
+	others := slices.DeleteFunc(b.others(), func(name string) bool { return own[name] }) // servers may have tools of one name
+	var list []Finding
+	for _, p := range all {
+		text := p.Approved
+		if p.HeldHash != "" {
+			text = p.Held
+		}
+		if what := Lint(texts(text), others); len(what) > 0 {
+			list = append(list, Finding{p.Tool, what})
+		}
+	}
+	return list, nil
 }
 
 // gone marks what the list lacks, and drops what has been gone for long (Q5).
@@ -234,6 +359,32 @@ func (w *change) gone(tools []Definition) {
 			w.drop = append(w.drop, name)
 		}
 	}
+	w.forget()
+}
+
+// forget drops those that went first when there are too many.
+func (w *change) forget() {
+	var gone []*Pin
+	size := 0
+	for _, pin := range w.b.pins {
+		if !pin.Gone.IsZero() {
+			gone = append(gone, pin)
+			size += len(pin.Approved) + len(pin.Held)
+		}
+	}
+	if len(gone) <= maxGone && size <= maxGoneBytes {
+		return
+	}
+	slices.SortFunc(gone, func(x, y *Pin) int { return x.Gone.Compare(y.Gone) })
+	for i, pin := range gone {
+		if len(gone)-i <= maxGone && size <= maxGoneBytes {
+			break
+		}
+		size -= len(pin.Approved) + len(pin.Held)
+		delete(w.b.pins, pin.Tool)
+		w.drop = append(w.drop, pin.Tool)
+	}
+	w.put = slices.DeleteFunc(w.put, func(p Pin) bool { return w.b.pins[p.Tool] == nil })
 }
 
 func (w *change) write(ctx context.Context) error {
@@ -279,7 +430,12 @@ func (b *Book) Held(tool string) (text string, held bool) {
 func (b *Book) Known(tool string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.known[tool]
+	for _, seen := range b.known {
+		if seen[tool] {
+			return true
+		}
+	}
+	return false
 }
 
 // Version changes whenever Held may say something else.

@@ -1,6 +1,8 @@
 package pins
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
@@ -23,12 +25,10 @@ func Lint(text string, otherTools []string) []string {
 		is   func(r rune) bool
 	}{
 		{"zero-width characters", func(r rune) bool {
-			return r >= 0x200b && r <= 0x200f && r != 0x200e && r != 0x200f || r == 0x2060 || r == 0xfeff || r == 0x00ad
+			return unseen(r) && !turns(r) && !tags(r) && !unicode.Is(unicode.Variation_Selector, r)
 		}},
-		{"characters that turn the direction of writing", func(r rune) bool {
-			return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x200e || r == 0x200f || r == 0x061c
-		}},
-		{"invisible tag characters", func(r rune) bool { return r >= 0xe0000 && r <= 0xe007f }},
+		{"characters that turn the direction of writing", turns},
+		{"invisible tag characters", tags},
 		{"control characters", func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' }},
 	} {
 		if strings.IndexFunc(text, kind.is) >= 0 {
@@ -41,26 +41,73 @@ func Lint(text string, otherTools []string) []string {
 	if m := imperative.FindString(text); m != "" {
 		found = append(found, fmt.Sprintf("gives orders to the model (%q)", clip(m)))
 	}
-	for _, name := range otherTools {
-		if len(name) >= 4 && strings.Contains(text, name) {
-			found = append(found, fmt.Sprintf("speaks of the tool %q of another server", clip(name)))
-			break
-		}
+	if name := spokenOf(text, otherTools); name != "" {
+		found = append(found, fmt.Sprintf("speaks of the tool %q of another server", clip(name)))
 	}
 	return found
 }
+
+// spokenOf returns the first of names that stands in the text as a word. Names that are words of English anyway are nobody's.
+func spokenOf(text string, names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	written := map[string]bool{}
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r > unicode.MaxASCII || !inName(byte(r)) }) {
+		written[word] = true
+		written[strings.TrimRight(word, ".-")] = true // the end of a sentence
+	}
+	for _, name := range names {
+		if written[name] && strings.ContainsFunc(name, func(r rune) bool { return r < 'a' || r > 'z' }) {
+			return name
+		}
+	}
+	return ""
+}
+
+func inName(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '.' || c == '-'
+}
+
+// unseen are characters that leave no trace on a screen: formats, fillers, joiners, selectors of variants.
+func unseen(r rune) bool {
+	return unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) || unicode.Is(unicode.Variation_Selector, r) ||
+		r == 0x2800 // a Braille pattern without dots
+}
+
+func turns(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) }
+
+// tags are letters nobody sees and models read: the tag block, and the selectors that no font has.
+func tags(r rune) bool { return r >= 0xe0000 && r <= 0xe0fff || r >= 0xfe00 && r <= 0xfe0d }
 
 // Visible writes hidden characters so that people see them.
 func Visible(text string) string {
 	var b strings.Builder
 	for _, r := range text {
-		if r == '\n' || r == '\t' || unicode.IsPrint(r) && r != 0x00ad {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) && !unseen(r) {
 			b.WriteRune(r)
 			continue
 		}
 		fmt.Fprintf(&b, "⟦U+%04X⟧", r)
 	}
 	return b.String()
+}
+
+// texts are all keys and texts of a definition, a line each.
+func texts(definition []byte) string {
+	d := json.NewDecoder(bytes.NewReader(definition))
+	d.UseNumber()
+	var b strings.Builder
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return b.String()
+		}
+		if text, ok := token.(string); ok {
+			b.WriteString(text)
+			b.WriteByte('\n')
+		}
+	}
 }
 
 func clip(s string) string {

@@ -61,6 +61,7 @@ type room struct {
 	shelf *shelf
 	log   *bytes.Buffer
 	now   time.Time
+	meta  int // of every definition
 }
 
 func newRoom(t *testing.T, rule Rule) *room {
@@ -81,8 +82,8 @@ func (r *room) see(tools ...string) {
 	var list []Definition
 	for _, t := range tools {
 		name, text, _ := strings.Cut(t, "=")
-		wire, _ := json.Marshal(map[string]any{"name": name, "description": text, "_meta": map[string]any{"x": len(r.log.Bytes())}})
-		list = append(list, Definition{name, wire})
+		wire, _ := json.Marshal(map[string]any{"name": name, "description": text, "_meta": map[string]any{"x": r.meta}})
+		list = append(list, Definition{Name: name, Wire: wire})
 	}
 	if err := r.See(context.Background(), "", list, true); err != nil {
 		r.t.Fatal(err)
@@ -203,10 +204,10 @@ func TestRules(t *testing.T) { // Q6
 		t.Error("an added tool is held")
 	}
 	ctx := context.Background()
-	one := []Definition{{"x__a", json.RawMessage(`{"name":"x__a"}`)}}
+	one := []Definition{{Name: "x__a", Wire: json.RawMessage(`{"name":"x__a"}`)}}
 	r = newRoom(t, Rule{Changed: "hold", Added: "hold"})
 	for _, prefix := range []string{"y__", "x__"} { // the first list of each source is taken whole
-		one[0] = Definition{prefix + "a", json.RawMessage(`{"name":"` + prefix + `a"}`)}
+		one[0] = Definition{Name: prefix + "a", Wire: json.RawMessage(`{"name":"` + prefix + `a"}`)}
 		if err := r.See(ctx, prefix, one, true); err != nil || r.held(prefix+"a") {
 			t.Errorf("%s: %v, held %v", prefix, err, r.held(prefix+"a"))
 		}
@@ -218,7 +219,7 @@ func TestRules(t *testing.T) { // Q6
 
 func TestAListThatWasSeenIsNotReadAgain(t *testing.T) { // Q9
 	r := newRoom(t, strict)
-	list := []Definition{{"a", json.RawMessage(`{"name":"a"}`)}}
+	list := []Definition{{Name: "a", Wire: json.RawMessage(`{"name":"a"}`)}}
 	for range 3 {
 		if err := r.See(t.Context(), "", list, true); err != nil {
 			t.Fatal(err)
@@ -232,7 +233,7 @@ func TestAListThatWasSeenIsNotReadAgain(t *testing.T) { // Q9
 func TestWithoutTheDatabaseNothingIsTakenForApproved(t *testing.T) {
 	r := newRoom(t, strict)
 	r.shelf.down = true
-	if err := r.See(t.Context(), "", []Definition{{"a", json.RawMessage(`{"name":"a"}`)}}, true); err == nil || r.Known("a") && r.Version() == "" {
+	if err := r.See(t.Context(), "", []Definition{{Name: "a", Wire: json.RawMessage(`{"name":"a"}`)}}, true); err == nil || r.Known("a") && r.Version() == "" {
 		t.Errorf("got %v", err)
 	}
 	r.shelf.down = false

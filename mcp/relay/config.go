@@ -35,6 +35,7 @@ type Pins interface {
 	See(ctx context.Context, prefix string, tools []pins.Definition, whole bool) error
 	Held(tool string) (text string, held bool)
 	Known(tool string) bool
+	Complete(prefix string) bool
 	Version() string
 }
 

@@ -11,7 +11,8 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
 )
 
-// see compares the tools of a page with what was approved. Only a list of one page is known to be whole.
+// see compares the tools of a page with what was approved. Only a list of one page is known to be whole; before one of many
+// is looked at the whole list is, since what stands on other pages was not added later (Q6).
 func (x *exchange) see(m *strictjson.Message, tools []strictjson.Span) error {
 	if x.s.cfg.Pins == nil {
 		return nil
@@ -23,7 +24,13 @@ func (x *exchange) see(m *strictjson.Message, tools []strictjson.Span) error {
 		}
 	}
 	whole := !x.r.Message.Cursor.Present() && !m.Member(m.Result, "nextCursor").Present()
-	if err := x.s.cfg.Pins.See(x.r.HTTP.Context(), "", seen, whole); err != nil {
+	ctx := x.r.HTTP.Context()
+	if !whole && !x.s.cfg.Pins.Complete("") {
+		if err := x.lookAtList(ctx); err != nil {
+			return fmt.Errorf("look at the whole list: %w", err)
+		}
+	}
+	if err := x.s.cfg.Pins.See(ctx, "", seen, whole); err != nil {
 		return fmt.Errorf("compare tools with what was approved: %w", err)
 	}
 	return nil

@@ -96,6 +96,8 @@ type Handler struct {
 	Disconnect func(ctx context.Context, subject, grant string) error
 	// Held lists tools of upstreams that changed and are held back; nil: there are none.
 	Held func(ctx context.Context) ([]HeldTool, error)
+	// Odd lists tools of upstreams whose texts look wrong, apart from those that are held; nil: there are none.
+	Odd func(ctx context.Context) ([]OddTool, error)
 	// Release shows a held tool again, if it is still what hash names.
 	Release func(ctx context.Context, server, tool, hash string, by *identity.Caller) error
 }
@@ -104,8 +106,16 @@ type Handler struct {
 // are written out.
 type HeldTool struct {
 	Server, Name, Hash string
+	Label              string // the name, for people
 	Approved, Now      string // Approved is "" for a tool that is new
 	Since              time.Time
+	Findings           []string // what looks wrong in Now
+}
+
+// OddTool is a tool of an upstream that is shown to people although something in its texts looks wrong.
+type OddTool struct {
+	Server, Label string
+	Findings      []string
 }
 
 // Application is one application that a person has allowed to use something.
@@ -155,6 +165,7 @@ type view struct {
 	Here                           string
 	Applications                   []Application
 	Held                           []HeldTool
+	Odd                            []OddTool
 }
 
 type card struct {
@@ -246,6 +257,13 @@ func (h *Handler) admin(c echo.Context) error {
 			return fmt.Errorf("list held tools: %w", err)
 		}
 		v.Held = held
+	}
+	if h.Odd != nil {
+		odd, err := h.Odd(c.Request().Context())
+		if err != nil {
+			return fmt.Errorf("list odd tools: %w", err)
+		}
+		v.Odd = odd
 	}
 	return h.render(c, adminPage, http.StatusOK, v)
 }
