@@ -120,7 +120,10 @@ func (l *Leg) gather(ctx context.Context, on *Behalf, method string) (*List, err
 			hash.Sum(list.Hash[:0])
 			return l.held(list), nil
 		}
-		params = append(append([]byte(`{"cursor":`), m.Bytes(next)...), '}')
+		last := params
+		if params = append(append([]byte(`{"cursor":`), m.Bytes(next)...), '}'); bytes.Equal(params, last) {
+			return nil, notMCP("a list that leads back to itself")
+		}
 	}
 	if list.Items != nil {
 		return nil, notMCP("a list of more than 1,000 pages")

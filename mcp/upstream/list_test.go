@@ -150,6 +150,19 @@ func TestAListThatFloodsIsRefused(t *testing.T) {
 	}
 }
 
+func TestAListThatLeadsBackToItselfIsRefused(t *testing.T) { // C5
+	up := mcptest.NewUpstream(t)
+	var asked atomic.Int64
+	up.On("tools/list", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+		asked.Add(1)
+		mcptest.JSON(w, m.ID, `{"tools":[{"name":"a"}],"nextCursor":"same"}`)
+	})
+	l, _ := newLeg(t, up.URL, nil)
+	if _, err := l.List(t.Context(), as("a"), "tools/list"); err == nil || asked.Load() != 2 {
+		t.Errorf("%v, after %d pages", err, asked.Load())
+	}
+}
+
 func TestErasOfAnUpstream(t *testing.T) { // §16.1
 	say := func(status int, body string) mcptest.Handler {
 		return func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) {
