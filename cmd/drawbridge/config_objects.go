@@ -94,7 +94,7 @@ type FromConfig struct {
 	Upstream string `yaml:"upstream"`
 	// What stands before the names of its tools and prompts when the server has several parts, as in orders__get_order; empty: the name of the API or backend.
 	As string `yaml:"as"`
-	// Revisions of the protocol that an upstream speaks: auto asks it, modern is 2026-07-28, legacy everything before.
+	// Revisions of the protocol that an upstream speaks: auto asks it, modern is 2026-07-28, legacy everything before, sse the transport of 2024-11-05.
 	Era string `yaml:"era" default:"auto" enum:"auto,modern,legacy,sse"`
 	// How long a call of a modern client may wait for a person's answer to a question of a legacy upstream.
 	Park time.Duration `yaml:"park" default:"120s"`

@@ -125,6 +125,7 @@ backends:
 apis: [{name: rest, document: rest.yaml, backend: rest}]
 mcp_servers:
   - name: all
+    tool_search: off # the tools that come in a test make more than sixty
     title: Everything
     from: [{api: rest}, {upstream: legacy}, {upstream: modern, as: new, era: modern}, {upstream: down}]
     access:
