@@ -80,13 +80,12 @@ func (s *Server) sourceOf(name string) *source {
 // addressed is the request as the source is to read it: its own name in the body and in Mcp-Name (C3). A source made here
 // knows the public names.
 func (src *source) addressed(r *edge.Request, one *item) *edge.Request {
-	q := *r
-	q.Ask = src.asks(r)
+	q := src.request(r)
 	if one.own != one.public {
-		q.Message = r.Message.WithText(r.Message.Name, one.own)
+		q.Message = q.Message.WithText(q.Message.Name, one.own)
 		q.HTTP = renamed(r.HTTP, one.own)
 	}
-	return &q
+	return q
 }
 
 // renamed is the request with another name in Mcp-Name, where there is one; every other header stays.

@@ -28,9 +28,7 @@ func (s *Server) complete(ctx context.Context, r *edge.Request) (json.RawMessage
 		if err != nil {
 			return nil, err
 		}
-		q := *r
-		q.Ask = src.asks(r)
-		return handled(ctx, src, &q)
+		return handled(ctx, src, src.request(r))
 	}
 	return nil, edge.InvalidParams("params.ref.type must be ref/prompt or ref/resource")
 }
@@ -53,12 +51,12 @@ func (s *Server) completePrompt(ctx context.Context, r *edge.Request) (json.RawM
 	if one == nil {
 		return nil, edge.InvalidParams("unknown prompt: %s", clip(name))
 	}
-	q := *r
-	q.Ask = src.asks(r)
 	if one.own != one.public {
-		q.Message = m.WithText(at, one.own)
+		named := *r
+		named.Message = m.WithText(at, one.own)
+		r = &named
 	}
-	return handled(ctx, src, &q)
+	return handled(ctx, src, src.request(r))
 }
 
 // shaperOf returns the source that has this template, or else the resource of this address.

@@ -314,19 +314,30 @@ func TestACancelledCallEndsAtItsSource(t *testing.T) { // C7, E6
 }
 
 func TestNotificationsOfACallComeBeforeItsResultAndUnchanged(t *testing.T) { // C7, C8, E4
-	progress := `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"mine","progress":1,"name":"x"}}`
+	progress := func(token string) string {
+		return `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":` + token + `,"progress":1.10,"name":"x"}}`
+	}
+	got := map[string]bool{}
 	a := &fake{tools: tools("x"), other: func(_ context.Context, r *edge.Request) (json.RawMessage, error) {
-		if string(r.Message.Bytes(r.Message.ProgressToken)) != `"mine"` {
-			return nil, errors.New("the token was lost")
-		}
-		r.Notify(json.RawMessage(progress), true)
+		token := string(r.Message.Bytes(r.Message.ProgressToken))
+		got[token] = true
+		r.Notify(json.RawMessage(progress(token)), true)
+		r.Notify(json.RawMessage(progress(`"another"`)), false)
 		return json.RawMessage(`{"content":[]}`), nil
 	}}
 	s := build(t, combined.Config{Sources: []combined.Source{of("a", a)}})
 	c := connect(t, handler(t, s), "alice", false)
 	w := c.post(t, "tools/call", "a__x", `{"name":"a__x","_meta":{"progressToken":"mine"}}`, "1")
 	body := w.Body.String()
-	if at := strings.Index(body, progress); at < 0 || at > strings.Index(body, `"result"`) {
+	if at := strings.Index(body, progress(`"mine"`)); at < 0 || at > strings.Index(body, `"result"`) {
 		t.Errorf("%s", body)
+	}
+	body = c.post(t, "tools/call", "a__x", `{"name":"a__x","_meta":{"progressToken":7}}`, "1").Body.String()
+	if !strings.Contains(body, progress("7")) {
+		t.Errorf("%s", body)
+	}
+	c.post(t, "tools/call", "a__x", `{"name":"a__x","_meta":{"progressToken":7}}`, "2")
+	if len(got) != 3 || got["7"] || got[`"mine"`] { // clients choose the same ones
+		t.Errorf("the source was given %v", got)
 	}
 }

@@ -20,9 +20,7 @@ func (s *Server) resource(ctx context.Context, r *edge.Request) (json.RawMessage
 	if err != nil {
 		return nil, err
 	}
-	q := *r
-	q.Ask = src.asks(r)
-	return handled(ctx, src, &q)
+	return handled(ctx, src, src.request(r))
 }
 
 // holderOf returns the source that is asked for a resource: the first in the order of `from` whose list or template has

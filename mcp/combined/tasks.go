@@ -80,7 +80,7 @@ func (s *Server) task(ctx context.Context, r *edge.Request) (json.RawMessage, er
 	id, ok := r.Message.Text(r.Message.TaskID)
 	of, known, others := s.tasks.find(r.Caller, id)
 	if known && s.byAs[of.as] != nil && s.MayUse(r.Caller, of.tool) {
-		return s.asked(ctx, s.byAs[of.as], r)
+		return handled(ctx, s.byAs[of.as], s.byAs[of.as].request(r))
 	}
 	makers, complete := s.makers(ctx, r)
 	switch {
@@ -93,7 +93,7 @@ func (s *Server) task(ctx context.Context, r *edge.Request) (json.RawMessage, er
 		return nil, unknownTask(id)
 	}
 	// One that was made before a restart, or at another replica.
-	result, err := s.asked(ctx, makers[0], r)
+	result, err := handled(ctx, makers[0], makers[0].request(r))
 	if err == nil {
 		s.tasks.add(r.Caller, id, taskOf{as: makers[0].As})
 	}
@@ -113,12 +113,6 @@ func (s *Server) makers(ctx context.Context, r *edge.Request) (list []*source, c
 		}
 	}
 	return list, complete
-}
-
-func (s *Server) asked(ctx context.Context, src *source, r *edge.Request) (json.RawMessage, error) {
-	q := *r
-	q.Ask = src.asks(r)
-	return handled(ctx, src, &q)
 }
 
 const tasksExtension = "io.modelcontextprotocol/tasks"

