@@ -94,13 +94,16 @@ func (x *exchange) writeResult(result []byte) {
 	start := make([]byte, 0, 512)
 	start = append(append(append(start, resultHead...), id...), middle...)
 	// Small results go out in one write; a long list is not copied.
-	if len(result) < 8<<10 {
+	if len(result) < smallBytes {
 		_, _ = x.w.Write(append(append(start, result...), '}'))
 		return
 	}
-	_, _ = x.w.Write(start)
-	_, _ = x.w.Write(result)
-	_, _ = x.w.Write([]byte{'}'})
+	s := newWriter(x.w, nil)
+	defer s.release()
+	to := patient{s}
+	_, _ = to.Write(start)
+	_, _ = to.Write(result)
+	_, _ = to.Write([]byte{'}'})
 }
 
 func (x *exchange) resultBody(result []byte) []byte {

@@ -107,10 +107,11 @@ func (a *reply) stream() {
 	a.x.eraHeader()
 	s := newWriter(a.x.w, a.queue)
 	s.alive = a.x.touch
-	s.open()
-	go func() {
+	go func() { // the head too: a reader that does not take it must not hold the call
 		defer close(a.done)
-		s.run(a.x.r.Context())
+		if s.open() == nil {
+			s.run(a.x.r.Context())
+		}
 	}()
 }
 
@@ -159,7 +160,9 @@ func (a *reply) empty() {
 		a.x.w.WriteHeader(http.StatusAccepted)
 		return
 	}
-	newWriter(a.x.w, nil).open()
+	s := newWriter(a.x.w, nil)
+	defer s.release()
+	_ = s.open()
 }
 
 func (x *exchange) answerBody(result json.RawMessage, err error) []byte {

@@ -110,7 +110,10 @@ func (x *exchange) serveListener(o *opening) {
 	x.eraHeader()
 	s := newWriter(x.w, l.queue)
 	s.alive = x.stillThere
-	s.open()
+	defer s.release()
+	if s.open() != nil {
+		return
+	}
 	s.run(ctx)
 	if last := o.last(x); last != nil && x.r.Context().Err() == nil {
 		_ = s.write([]event{{kind: answerEvent, data: last}})

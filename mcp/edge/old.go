@@ -167,8 +167,7 @@ func (x *exchange) holdOldStream() {
 	x.h.check(l)
 	s := newWriter(x.w, l.queue)
 	s.alive = x.stillThere
-	s.open()
-	if s.send([]byte("event: endpoint\ndata: "+x.messagePath()+"\n\n")) == nil {
+	if s.open() == nil && s.send([]byte("event: endpoint\ndata: "+x.messagePath()+"\n\n")) == nil {
 		s.run(ctx)
 	}
 }

@@ -26,7 +26,13 @@ func (x *exchange) relayBody(ctx context.Context, p *Passed) {
 	if p.Body == nil {
 		return
 	}
-	if _, err := io.Copy(x.w, p.Body); err != nil {
+	to := io.Writer(x.w)
+	if p.Length < 0 || p.Length >= smallBytes {
+		s := newWriter(x.w, nil)
+		defer s.release()
+		to = patient{s}
+	}
+	if _, err := io.Copy(to, p.Body); err != nil {
 		x.note(x.asError(err))
 		if ctx.Err() == nil || restarting(ctx) {
 			panic(http.ErrAbortHandler) // net/http's word for it: the client sees a broken answer
@@ -47,8 +53,7 @@ func (x *exchange) relayStream(ctx context.Context, p *Passed, l *listener) {
 	own := l.ownQueue()
 	s := newWriter(x.w, own)
 	s.alive = x.stillThere
-	s.open()
-	defer func() { _ = s.ctl.SetWriteDeadline(time.Time{}) }()
+	defer s.release()
 	chunks, taken, stop, left := make(chan chunk), make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(left)
@@ -61,6 +66,10 @@ func (x *exchange) relayStream(ctx context.Context, p *Passed, l *listener) {
 		}
 		<-left
 	}()
+	if s.open() != nil {
+		x.drain(ctx, chunks, taken)
+		return
+	}
 	last := lastEvent{nobody: x.message == nil}
 	silence := time.NewTimer(pingEvery)
 	defer silence.Stop()

@@ -170,7 +170,9 @@ func (x *exchange) resume(id string) {
 	}
 	s := newWriter(x.w, q)
 	s.alive = x.stillThere
-	s.open()
+	if s.open() != nil {
+		return
+	}
 	s.run(x.r.Context())
 }
 

@@ -31,19 +31,23 @@ func newWriter(w http.ResponseWriter, q *queue) *writer {
 
 // open sends the headers of an event stream. Without X-Accel-Buffering nginx, Application Gateway and others hold
 // events back; a stream never has a length.
-func (s *writer) open() {
+func (s *writer) open() error {
 	head := s.w.Header()
 	head.Set("Content-Type", "text/event-stream")
 	head.Set("Cache-Control", "no-cache, no-transform")
 	head.Set("X-Accel-Buffering", "no")
 	head.Del("Content-Length")
+	_ = s.ctl.SetWriteDeadline(time.Now().Add(readerWithin)) // it may have taken nothing of the answer before this one
 	s.w.WriteHeader(http.StatusOK)
-	_ = s.ctl.Flush()
+	return s.ctl.Flush()
 }
+
+// release leaves the connection without a deadline: it is used again (E11).
+func (s *writer) release() { _ = s.ctl.SetWriteDeadline(time.Time{}) }
 
 // run writes until the queue is closed and empty, the context ends, or the reader is gone.
 func (s *writer) run(ctx context.Context) {
-	defer func() { _ = s.ctl.SetWriteDeadline(time.Time{}) }() // the connection is used again (E11)
+	defer s.release()
 	silence := time.NewTimer(pingEvery)
 	defer silence.Stop()
 	for {
@@ -88,6 +92,24 @@ func (s *writer) write(events []event) error {
 		b.WriteString("\n\n")
 	}
 	return s.send(b.Bytes())
+}
+
+// patient writes an answer of any length: its reader has time for each piece, not for the whole.
+type patient struct{ s *writer }
+
+const (
+	smallBytes = 8 << 10 // the connection takes them whole
+	pieceBytes = 64 << 10
+)
+
+func (p patient) Write(b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var m int
+		_ = p.s.ctl.SetWriteDeadline(time.Now().Add(readerWithin))
+		m, err = p.s.w.Write(b[n:min(n+pieceBytes, len(b))])
+		n += m
+	}
+	return n, err
 }
 
 func (s *writer) send(b []byte) error {

@@ -264,7 +264,7 @@ func TestEveryWriteHasADeadlineAndTheConnectionIsLeftWithoutOne(t *testing.T) { 
 			t.Fatalf("deadlines: %v", w.deadlines)
 		}
 		for i, d := range w.deadlines[:last] {
-			at := start.Add(answerWithin + time.Duration(i+1)*pingEvery) // three pings, then the answer
+			at := start.Add(answerWithin + time.Duration(i)*pingEvery) // the head, three pings, the answer
 			if i == last-1 {
 				at = start.Add(time.Minute)
 			}
