@@ -231,7 +231,7 @@ func (s *Server) through(ctx context.Context, r *edge.Request, v *view) (json.Ra
 	}
 	name, _ := inner.Message.Text(inner.Message.Name)
 	if i, ok := v.byName[name]; ok {
-		result = withSchema(result, v.tools[i])
+		result = withSchema(result, v.tools[i], inner.Message.Bytes(inner.Message.Arguments))
 	}
 	return result, nil
 }
@@ -306,7 +306,7 @@ const wrongArguments = "Correct the arguments and call again."
 
 // withSchema adds the tool's schema to a result that says that the arguments were wrong: a model that skipped describe_tool
 // can repair its call (F6).
-func withSchema(result json.RawMessage, t Tool) json.RawMessage {
+func withSchema(result json.RawMessage, t Tool, arguments []byte) json.RawMessage {
 	m, ok := opened(result)
 	if !ok || string(m.Bytes(m.Member(m.Result, "isError"))) != "true" {
 		return result
@@ -316,16 +316,17 @@ func withSchema(result json.RawMessage, t Tool) json.RawMessage {
 	if len(items) == 0 {
 		return result
 	}
-	text, _ := m.Text(m.Member(items[0], "text"))
-	if !strings.HasSuffix(text, wrongArguments) && !strings.HasPrefix(text, `argument "`) {
-		return result
-	}
 	d, ok := opened(t.Wire)
 	if !ok {
 		return result
 	}
-	schema, _ := json.Marshal("The arguments of " + t.Name + ": " + string(d.Bytes(d.Member(d.Result, "inputSchema"))))
-	more := append(append([]byte(`,{"type":"text","text":`), schema...), '}')
+	schema := d.Bytes(d.Member(d.Result, "inputSchema"))
+	text, _ := m.Text(m.Member(items[0], "text"))
+	if !strings.HasSuffix(text, wrongArguments) && !strings.HasPrefix(text, `argument "`) && !misfits(schema, arguments) {
+		return result
+	}
+	said, _ := json.Marshal("The arguments of " + t.Name + ": " + string(schema))
+	more := append(append([]byte(`,{"type":"text","text":`), said...), '}')
 	whole := splice.Apply(m.Body, []splice.Piece{{At: strictjson.Span{Start: content.End - 1, End: content.End - 1}, With: more}})
 	return whole[m.Result.Start : len(whole)-1]
 }
