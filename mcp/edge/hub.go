@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // hub knows the open streams that belong to no request: GET streams of legacy sessions, subscriptions/listen.
@@ -28,10 +29,16 @@ type listener struct {
 	plain   bool          // a relay's: ids on it are the upstream's
 	gone    chan struct{} // closed when a relay's stream has left the upstream; nil otherwise
 
-	mu   sync.Mutex
-	view string // what the client was last told of
-	told int    // changes
+	mu    sync.Mutex
+	view  string    // what the client was last told of, or is about to be
+	told  int       // changes
+	last  time.Time // one was told
+	later bool      // one is going to be
 }
+
+// changesEvery is how far apart two changes of the same kind are told: a reload may change what a caller sees in several
+// steps, as parts of a combined server come back one by one, and is told once (L4).
+const changesEvery = time.Second
 
 func (b *hub) init() {
 	b.open, b.sessions, b.callers = map[*listener]struct{}{}, map[string]*listener{}, map[callerKey][]*listener{}
@@ -136,11 +143,28 @@ func (h *Handler) check(l *listener) {
 	l.tell()
 }
 
-// tell sends list_changed. The id on a GET stream names the view, so that a client that returns with it is up to date.
+// tell sends list_changed, at once unless it did a moment ago. mu is held.
 func (l *listener) tell() {
-	if l.changes == nil {
+	if l.changes == nil || l.later {
 		return
 	}
+	if wait := changesEvery - time.Since(l.last); !l.last.IsZero() && wait > 0 {
+		l.later = true
+		time.AfterFunc(wait, func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.later = false
+			l.send()
+		})
+		return
+	}
+	l.send()
+}
+
+// send puts list_changed into the queue. The id on a GET stream names the view, so that a client that returns with it is up
+// to date. mu is held.
+func (l *listener) send() {
+	l.last = time.Now()
 	e := event{kind: changeEvent, data: l.changes}
 	if l.x.session != "" && !l.plain {
 		e.id = changesID(l.view, l.told)

@@ -103,7 +103,9 @@ func (x *exchange) serveListener(o *opening) {
 	}
 	defer x.hub.remove(l)
 	if x.session != "" && missed(x.r.Header, l.view) {
+		l.mu.Lock()
 		l.tell()
+		l.mu.Unlock()
 	}
 	// The snapshot may have been swapped between the look at the view and the registration.
 	x.h.check(l)

@@ -38,6 +38,38 @@ func TestListenIsAcknowledgedAndToldOfChangesOnce(t *testing.T) { // L1, L2, L4,
 	})
 }
 
+func TestChangesInSeveralStepsAreToldOnce(t *testing.T) { // L4
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{view: "v0"}
+		h := newHandler(t, s, nil)
+		w, wait := serve(h, modernRequest("subscriptions/listen", `"notifications":{"toolsListChanged":true}`))
+		synctest.Wait()
+		told := func(want int, when string) {
+			t.Helper()
+			synctest.Wait()
+			if n := strings.Count(w.text(), "tools/list_changed"); n != want {
+				t.Errorf("%s: told %d times, want %d", when, n, want)
+			}
+		}
+		step := func(view string) { s.set(view); h.Changed() }
+		step("v1")
+		told(1, "at once")
+		for _, view := range []string{"v2", "v3", "v4"} {
+			time.Sleep(100 * time.Millisecond)
+			step(view)
+		}
+		told(1, "the rest of it waits")
+		time.Sleep(time.Second)
+		told(2, "and is told within a second")
+		time.Sleep(time.Minute)
+		told(2, "and never again")
+		step("v5")
+		told(3, "another one")
+		h.Close()
+		wait()
+	})
+}
+
 func TestGETStreamsOfASession(t *testing.T) { // E8, L4, S4, A5
 	get := func(session string) *http.Request {
 		r := legacy(session, "")
