@@ -182,6 +182,7 @@ func (im *importer) finish() {
 	im.skipSameNames()
 	im.finishTools()
 	im.securityWarnings()
+	shareLeaves(d.Tools)
 	seenBase := map[string]bool{}
 	for _, t := range d.Tools {
 		if t.BaseURL != nil && !seenBase[t.BaseURL.String()] {
