@@ -9,11 +9,14 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/drawbridge-mcp/drawbridge/cmd/internal/console"
 	"github.com/drawbridge-mcp/drawbridge/mcp/bridge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/pins"
 	"github.com/drawbridge-mcp/drawbridge/oauth/resource"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
@@ -67,10 +70,12 @@ func adminResource(publicURL string) string { return publicURL + "/admin/api" }
 
 // list answers GET /servers/{name}/tools with the members of `tools --format json`.
 func (a *adminTools) list(c echo.Context) error {
-	if a.administrator(c) == nil {
+	admin := a.administrator(c)
+	if admin == nil {
 		return nil
 	}
 	name := param(c, "server")
+	a.ask(c.Request().Context(), name, admin)
 	tools, err := a.tools(c.Request().Context(), name)
 	if errors.Is(err, errNoServer) {
 		return problem(c, http.StatusNotFound, "not-found", "There is no such server", name)
@@ -92,43 +97,99 @@ func param(c echo.Context, name string) string {
 
 var errNoServer = errors.New("no such server")
 
+// askTime is how long upstreams have to say what they list now; who does not is shown as it was seen last.
+const askTime = 5 * time.Second
+
+// ask has the upstreams of a server list their tools, on behalf of the administrator.
+func (a *adminTools) ask(ctx context.Context, name string, admin *identity.Caller) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	r := &edge.Request{
+		Caller: admin, Modern: true, Revision: edge.Modern, Arrived: time.Now(), Capabilities: json.RawMessage("{}"),
+		Notify: func(json.RawMessage, bool) {}, SetLogLevel: func(string) {},
+	}
+	var err error
+	switch s := behind(a.s.servers[name]).(type) {
+	case combinedServer:
+		_, err = s.Tools(ctx, r)
+	case relayed:
+		_, err = s.crossed.Tools(ctx, r)
+	}
+	if err != nil {
+		a.g.log.InfoContext(ctx, "an upstream does not say what its tools are", "server", name, "err", err.Error())
+	}
+}
+
 // tools are all tools of a server, whoever may use them: those made here, and those of upstreams as they are now.
 func (a *adminTools) tools(ctx context.Context, name string) ([]toolLine, error) {
 	server := a.s.servers[name]
 	if server == nil {
 		return nil, errNoServer
 	}
-	lines := []toolLine{}
-	for _, b := range bridgesOf(server) {
-		for _, t := range b.AllDefinitions() {
-			line, err := lineOf(t.Wire, "", false)
-			if err != nil {
-				return nil, err
-			}
-			lines = append(lines, line)
+	var all []pins.Pin
+	if book := a.g.builder.upstreams.books.find(name); book != nil {
+		var err error
+		if all, err = book.All(ctx); err != nil {
+			return nil, err
 		}
 	}
-	book := a.g.builder.upstreams.books.find(name)
-	if book == nil {
-		return lines, nil
+	lines, bridges, parts := []toolLine{}, bridgesOf(server), a.from(name)
+	for i := range parts { // C6
+		switch {
+		case parts[i].Upstream != "" && len(parts) == 1:
+			lines = pinnedLines(lines, all, "")
+		case parts[i].Upstream != "":
+			lines = pinnedLines(lines, all, parts[i].prefix()+"__")
+		default:
+			var err error
+			if lines, err = bridgedLines(lines, bridges[0]); err != nil {
+				return nil, err
+			}
+			bridges = bridges[1:]
+		}
 	}
-	all, err := book.All(ctx)
-	if err != nil {
-		return nil, err
+	return lines, nil
+}
+
+// from are the parts of a server.
+func (a *adminTools) from(name string) []FromConfig {
+	for i := range a.s.cfg.MCPServers {
+		if a.s.cfg.MCPServers[i].Name == name {
+			return a.s.cfg.MCPServers[i].From
+		}
 	}
+	return nil
+}
+
+func bridgedLines(lines []toolLine, b *bridge.Server) ([]toolLine, error) {
+	for _, t := range b.AllDefinitions() {
+		line, err := lineOf(t.Wire, "", false)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, line)
+	}
+	return lines, nil
+}
+
+// pinnedLines are the tools of one upstream as they are now, held ones too.
+func pinnedLines(lines []toolLine, all []pins.Pin, prefix string) []toolLine {
 	for _, p := range all {
+		if !strings.HasPrefix(p.Tool, prefix) {
+			continue
+		}
 		text, hash := p.Approved, p.Hash
 		if p.HeldHash != "" {
 			text, hash = p.Held, p.HeldHash
 		}
 		line, err := lineOf(text, hash, p.HeldHash != "")
-		if err != nil {
-			return nil, err
+		if err != nil { // no object at all: its name and that it is there is all there is to tell
+			line = toolLine{Hash: &hash, Held: p.HeldHash != "", InputSchema: rawOrNull(nil), OutputSchema: rawOrNull(nil), Annotations: rawOrNull(nil)}
 		}
 		line.Name = p.Tool
 		lines = append(lines, line)
 	}
-	return lines, nil
+	return lines
 }
 
 // bridgesOf are the parts of a server that are made of APIs.

@@ -232,6 +232,11 @@ func TestTheFirstListIsTakenWholeInPages(t *testing.T) {
 		}
 		return out
 	}
+	// Administrators see every tool, of a server that nobody has listed yet, too (CONTRACT §1).
+	out, errs, code := command(t, s.dir, []string{"T=" + s.token(t, "admin", "alice")}, "tools", "notes", "--url", s.url, "--token", "env:T", "--format", "json")
+	if code != 0 || strings.Count(out, `"name": "tool_`) != 130 || strings.Contains(out, `"held": true`) {
+		t.Errorf("an administrator sees %d %s %s", code, out, errs)
+	}
 	if out := list(); strings.Count(out, "tool_") < 130 || !strings.Contains(out, "tool_129") {
 		t.Errorf("the first list: %s", out)
 	}

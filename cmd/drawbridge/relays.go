@@ -23,8 +23,9 @@ type mcpServer interface {
 // relayed is an upstream as pages see it.
 type relayed struct {
 	*relay.Server
-	search *search.Server // nil: its list is never searched
-	stored stored
+	crossed *crossing.Server
+	search  *search.Server // nil: its list is never searched
+	stored  stored
 }
 
 // ToolInfos implements mcpServer.
@@ -107,7 +108,7 @@ func (b *builder) buildRelay(cfg *Config, sc ServerConfig, from *FromConfig, pre
 	if err != nil {
 		return nil, err
 	}
-	made := relayed{stored: stored{book: book, access: sc.Access.Tools}}
+	made := relayed{crossed: other, stored: stored{book: book, access: sc.Access.Tools}}
 	relaying := relay.Config{
 		Name: sc.Name, Instructions: sc.Instructions, Upstream: from.Upstream, Leg: leg, Crossing: other, Pins: book, Tools: tools,
 		Access: accessTo(sc.Access.Roles), Match: entitled, Challenge: b.stepUp, Timeout: backendTimeout(cfg, from.Upstream),

@@ -1,6 +1,7 @@
 package pins
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -74,6 +75,7 @@ type Book struct {
 	pins    map[string]*Pin            // nil: not read yet
 	known   map[string]map[string]bool // by prefix: seen in a list since the start (Q7)
 	whole   map[string]bool            // prefixes of which a whole list was seen since the start
+	place   map[string]int             // of a tool in the last whole list of its source
 	lists   map[[32]byte]bool          // that were judged, and would be judged the same again
 	edition int
 }
@@ -224,7 +226,7 @@ func canonicalOr(definition json.RawMessage) []byte {
 // load reads the pins once.
 func (b *Book) load(ctx context.Context) error {
 	if b.known == nil {
-		b.known, b.whole = map[string]map[string]bool{}, map[string]bool{}
+		b.known, b.whole, b.place = map[string]map[string]bool{}, map[string]bool{}, map[string]int{}
 	}
 	if b.pins == nil {
 		list, err := b.Store.Pins(ctx, b.Server)
@@ -256,8 +258,15 @@ func (w *change) know(tools []Definition, whole bool) {
 	if known == nil || whole {
 		known = make(map[string]bool, len(tools))
 	}
-	for _, t := range tools {
-		known[t.Name] = true
+	if whole {
+		for name := range w.b.known[w.prefix] {
+			delete(w.b.place, name)
+		}
+	}
+	for i, t := range tools {
+		if known[t.Name] = true; whole {
+			w.b.place[t.Name] = i
+		}
 	}
 	w.b.known[w.prefix] = known
 	w.b.whole[w.prefix] = w.b.whole[w.prefix] || whole
@@ -445,7 +454,7 @@ func (b *Book) Version() string {
 	return strconv.Itoa(b.edition)
 }
 
-// All returns every pin that has not gone, by name.
+// All returns every pin that has not gone: in the order in which its source lists them (T1), by name where that is not known.
 func (b *Book) All(ctx context.Context) ([]Pin, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -459,10 +468,15 @@ func (b *Book) All(ctx context.Context) ([]Pin, error) {
 		}
 	}
 	slices.SortFunc(list, func(x, y Pin) int {
-		if x.Tool < y.Tool {
-			return -1
+		i, seen := b.place[x.Tool]
+		j, other := b.place[y.Tool]
+		if seen != other {
+			if seen {
+				return -1
+			}
+			return 1
 		}
-		return 1
+		return cmp.Or(cmp.Compare(i, j), strings.Compare(x.Tool, y.Tool))
 	})
 	return list, nil
 }

@@ -156,3 +156,27 @@ func TestNoHiddenCharacterStaysHidden(t *testing.T) { // Q4, Q8
 		}
 	}
 }
+
+func TestToolsAreInTheOrderOfTheList(t *testing.T) { // T1, Q2
+	r := newRoom(t, strict)
+	order := func() (names string) {
+		all, err := r.All(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range all {
+			names += p.Tool
+		}
+		return names
+	}
+	r.see("c=", "a=", "b=")
+	if got := order(); got != "cab" {
+		t.Errorf("listed c a b, and told %s", got)
+	}
+	if r.see("b=", "d=", "c=x"); order() != "bdc" {
+		t.Errorf("listed b d c, and told %s", order())
+	}
+	if r.Book = r.again(strict); order() != "bcd" {
+		t.Errorf("after a restart %s", order())
+	}
+}
