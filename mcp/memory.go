@@ -40,6 +40,9 @@ func (m *MemorySessions) Create(_ context.Context, s Session, limits SessionLimi
 	if len(s.Capabilities) > MaxClientState {
 		s.Capabilities = nil
 	}
+	if len(s.ClientInfo) > MaxClientState {
+		s.ClientInfo = nil
+	}
 	m.byID[s.ID] = m.byUse.PushBack(&stored{s})
 	m.owners[s.Owner]++
 	return nil

@@ -33,6 +33,7 @@ type Session struct {
 
 	Revision     string          // protocol revision agreed on
 	Capabilities json.RawMessage // the client's, at most MaxClientState bytes; nil when larger
+	ClientInfo   json.RawMessage // how the client names itself, where upstreams are told; at most MaxClientState bytes, nil when larger
 	LogLevel     string          // "" until the client set one
 	Upstream     string          // what a relay's upstream calls the session, at most MaxUpstreamSession bytes; "" without one
 	Created      time.Time

@@ -81,6 +81,7 @@ type exchange struct {
 	jsonOnly bool   // a legacy client that takes no event stream
 
 	capabilities json.RawMessage // of the session's client
+	clientInfo   json.RawMessage // of the session's client; nil: not known
 	logLevel     string          // of the session
 }
 

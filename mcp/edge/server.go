@@ -54,7 +54,7 @@ type Request struct {
 
 	// What the client declared: in this request (modern) or for its session (legacy; nil when it was too large to keep).
 	Capabilities json.RawMessage
-	ClientInfo   json.RawMessage // of modern requests and of initialize; nil otherwise
+	ClientInfo   json.RawMessage // of modern requests, of initialize, and of sessions that keep it; nil otherwise
 	LogLevel     string          // the client's; "": it set none
 	// Ask sends a request of the server to the client, on the stream of this call, and waits for the answer, which has Result
 	// or Error. It may be called several times at once. nil where the client cannot be asked so: modern clients, clients

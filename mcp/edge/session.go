@@ -97,7 +97,7 @@ func (x *exchange) openSession(ids []string, header string) error {
 		return errSession()
 	}
 	x.session, x.revision, x.upstream = s.ID, s.Revision, s.Upstream
-	x.capabilities, x.logLevel = s.Capabilities, s.LogLevel
+	x.capabilities, x.clientInfo, x.logLevel = s.Capabilities, s.ClientInfo, s.LogLevel
 	return nil
 }
 
@@ -155,6 +155,12 @@ func (x *exchange) createSession() error {
 		s.Capabilities = noCapabilities
 	case len(caps) <= mcp.MaxClientState:
 		s.Capabilities = bytes.Clone(caps) // the record must not hold the request's buffer
+	}
+	// A modern upstream is told with every request who asks (§11.2); nobody else wants to know, and a record is small (S3).
+	if _, crosses := x.server.(Teller); crosses && x.upstream == "" {
+		if m := x.message; m.IsObject(m.ClientInfoParam) && len(m.Bytes(m.ClientInfoParam)) <= mcp.MaxClientState {
+			s.ClientInfo = bytes.Clone(m.Bytes(m.ClientInfoParam))
+		}
 	}
 	err := x.sessions.Create(x.r.Context(), s, x.limits.sessions())
 	if errors.Is(err, mcp.ErrSessionsFull) { // S8

@@ -51,7 +51,7 @@ func (x *exchange) described() *Request {
 	r := &Request{
 		Message: m, Modern: x.modern, Revision: x.revision, Caller: x.caller, Session: x.session, Upstream: x.upstream,
 		HTTP: x.r, Arrived: x.arrived, JSONOnly: x.jsonOnly, SetLogLevel: x.setLogLevel,
-		Capabilities: x.capabilities, LogLevel: x.logLevel, Notify: func(json.RawMessage, bool) {},
+		Capabilities: x.capabilities, ClientInfo: x.clientInfo, LogLevel: x.logLevel, Notify: func(json.RawMessage, bool) {},
 	}
 	if m == nil {
 		return r

@@ -41,7 +41,7 @@ func (s sessions) create(t *testing.T, store mcp.SessionStore, id, owner string,
 	t.Helper()
 	return store.Create(t.Context(), mcp.Session{
 		ID: id, Server: "orders", Owner: owner, Client: "c", Grant: "g-" + owner, Revision: "2025-11-25", Created: at, Used: at,
-		Capabilities: []byte(`{"roots":{}}`),
+		Capabilities: []byte(`{"roots":{}}`), ClientInfo: []byte(`{"name":"n"}`),
 	}, s.limits)
 }
 
@@ -64,7 +64,7 @@ func (s sessions) readBack(t *testing.T, store mcp.SessionStore) {
 	s.must(t, store, "1", "a", s.start)
 	got, err := store.Get(t.Context(), "1", s.start)
 	if err != nil || got.Server != "orders" || got.Owner != "a" || got.Client != "c" || got.Grant != "g-a" ||
-		got.Revision != "2025-11-25" || string(got.Capabilities) != `{"roots":{}}` || !got.Created.Equal(s.start) {
+		got.Revision != "2025-11-25" || string(got.Capabilities) != `{"roots":{}}` || string(got.ClientInfo) != `{"name":"n"}` || !got.Created.Equal(s.start) {
 		t.Errorf("Get = %+v, %v", got, err)
 	}
 }
@@ -169,11 +169,12 @@ func (s sessions) grant(t *testing.T, store mcp.SessionStore) {
 func (s sessions) largeCapabilities(t *testing.T, store mcp.SessionStore) {
 	err := store.Create(t.Context(), mcp.Session{
 		ID: "1", Owner: "a", Created: s.start, Used: s.start, Capabilities: make([]byte, mcp.MaxClientState+1),
+		ClientInfo: make([]byte, mcp.MaxClientState+1),
 	}, s.limits)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := store.Get(t.Context(), "1", s.start); err != nil || got.Capabilities != nil {
+	if got, err := store.Get(t.Context(), "1", s.start); err != nil || got.Capabilities != nil || got.ClientInfo != nil {
 		t.Errorf("%d bytes kept, %v", len(got.Capabilities), err)
 	}
 }
