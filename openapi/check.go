@@ -33,12 +33,13 @@ func (c *checker) arguments(values map[string]any) []string {
 	var problems []string
 	for name, v := range values {
 		a := c.plan.byName[name]
-		if a.file == noFile && a.schema.surely(v, 0) {
+		left := maxQuick
+		if a.file == noFile && a.schema.surely(v, 0, &left) {
 			continue
 		}
 		a.check.once.Do(func() { a.check.compiled = compileSchema(flattenArgs([]*arg{a}, c.plan.body.keepNull)) })
 		one := map[string]any{name: v}
-		if a.check.compiled == nil {
+		if a.check.compiled == nil || a.file == noFile && tooMuchWork(a.schema, v) {
 			problems = append(problems, c.typeOnly(a, v)...)
 			continue
 		}
@@ -51,7 +52,7 @@ func (c *checker) arguments(values map[string]any) []string {
 // joined checks a body that has rules about its members together.
 func (c *checker) joined(values map[string]any) []string {
 	c.bodyOnce.Do(func() { c.body = compileSchema(flattenOne(c.plan.body.schema)) })
-	if c.body == nil {
+	if c.body == nil || tooMuchWork(c.plan.body.schema, values) {
 		return nil
 	}
 	return c.plan.problems(c.body, values)
@@ -67,7 +68,7 @@ func (c *checker) typeOnly(a *arg, v any) []string {
 // checkValue checks one value at import; "" is good.
 func checkValue(p *plan, a *arg, value any) string {
 	s := compileSchema(flattenArgs([]*arg{a}, p.body.keepNull))
-	if s == nil {
+	if s == nil || tooMuchWork(a.schema, value) {
 		return ""
 	}
 	values := map[string]any{a.name: value}

@@ -113,7 +113,7 @@ func enumsBack(s *schema, v any, depth int) any {
 	case string:
 		return literalOf(s, v, 0)
 	case []any:
-		for _, items := range itemSchemas(s, 0) {
+		if items := itemSchema(s); items != nil {
 			for i, item := range v {
 				v[i] = enumsBack(items, item, depth+1)
 			}
@@ -136,11 +136,13 @@ func enumsBack(s *schema, v any, depth int) any {
 // literalOf is the value of an enum that a text stands for; a text that the enum holds itself stays.
 func literalOf(s *schema, text string, depth int) any {
 	var found any = text
+	seen := map[*schema]bool{}
 	var look func(s *schema, depth int) bool
 	look = func(s *schema, depth int) bool {
-		if s == nil || depth > 8 {
+		if s == nil || depth > 8 || seen[s] {
 			return false
 		}
+		seen[s] = true
 		for _, e := range s.enum {
 			if e == text {
 				if v, err := decodeJSON([]byte(e)); err == nil {

@@ -88,6 +88,37 @@ func (r *schemaReader) childrenIn(f *file) map[*node][]field {
 	return children
 }
 
+// extendParents leaves the union out of a parent that lists its kinds, where a kind has that parent in its allOf: a cat is
+// a pet and more, not a pet that is a cat or a dog. As written the two lead to each other for ever, and no value fits.
+func (s *schema) extendParents() {
+	for i, parent := range s.allOf {
+		if len(parent.anyOf)+len(parent.oneOf) > 0 && leadsTo(slices.Concat(parent.anyOf, parent.oneOf), s) {
+			bare := *parent
+			bare.anyOf, bare.oneOf, bare.selector = nil, nil, nil
+			s.allOf[i] = &bare
+		}
+	}
+}
+
+const maxLead = 2000
+
+// leadsTo says whether s is a part of one of the schemas, at the same place of a value.
+func leadsTo(from []*schema, s *schema) bool {
+	seen := map[*schema]bool{}
+	for len(from) > 0 && len(seen) < maxLead {
+		at := from[len(from)-1]
+		from = from[:len(from)-1]
+		if at == s {
+			return true
+		}
+		if !seen[at] {
+			seen[at] = true
+			from = append(append(append(from, at.allOf...), at.anyOf...), at.oneOf...)
+		}
+	}
+	return false
+}
+
 // parentOf is the schema with kinds that s is, or only describes anew.
 func parentOf(s *schema) *schema {
 	for range maxHops {

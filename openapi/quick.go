@@ -5,19 +5,25 @@ import (
 	"unicode/utf8"
 )
 
+// maxQuick is how many schemas surely looks at before it leaves a value to the validator.
+const maxQuick = 1 << 15
+
 // surely says that a value fits a schema, where that is cheap to see; false means that the validator must look. Most
 // calls are settled here, so that a tool's validator is often never compiled.
-func (s *schema) surely(v any, depth int) bool {
+func (s *schema) surely(v any, depth int, left *int) bool {
+	if *left--; *left < 0 { // schemas that lead back to themselves by two ways are never done
+		return false
+	}
 	if s.never || depth > 32 || s.not != nil || s.ifs != nil || s.contains != nil || s.propNames != nil || s.unique ||
 		len(s.prefix)+len(s.patternProps)+len(s.dependent) > 0 || s.minProps != "" || s.maxProps != "" {
 		return false
 	}
 	for _, part := range s.allOf {
-		if !part.surely(v, depth+1) {
+		if !part.surely(v, depth+1, left) {
 			return false
 		}
 	}
-	if !s.surelyOneOf(v, depth) || !s.surelyType(v) || !s.surelyListed(v) {
+	if !s.surelyOneOf(v, depth, left) || !s.surelyType(v) || !s.surelyListed(v) {
 		return false
 	}
 	switch v := v.(type) {
@@ -26,20 +32,20 @@ func (s *schema) surely(v any, depth int) bool {
 	case json.Number:
 		return s.surelyNumber(string(v))
 	case []any:
-		return s.surelyList(v, depth)
+		return s.surelyList(v, depth, left)
 	case map[string]any:
-		return s.surelyObject(v, depth)
+		return s.surelyObject(v, depth, left)
 	}
 	return true
 }
 
-func (s *schema) surelyOneOf(v any, depth int) bool {
+func (s *schema) surelyOneOf(v any, depth int, left *int) bool {
 	if len(s.anyOf)+len(s.oneOf) == 0 {
 		return true
 	}
 	for _, list := range [...][]*schema{s.anyOf, s.oneOf} {
 		for _, m := range list {
-			if m.surely(v, depth+1) {
+			if m.surely(v, depth+1, left) {
 				return true
 			}
 		}
@@ -100,7 +106,7 @@ func (s *schema) surelyNumber(text string) bool {
 	return f < 1<<53 && f > -1<<53 && between(f, low, high)
 }
 
-func (s *schema) surelyList(v []any, depth int) bool {
+func (s *schema) surelyList(v []any, depth int, left *int) bool {
 	if !between(float64(len(v)), s.minItems, s.maxItems) {
 		return false
 	}
@@ -108,14 +114,14 @@ func (s *schema) surelyList(v []any, depth int) bool {
 		return true
 	}
 	for _, item := range v {
-		if !s.items.surely(item, depth+1) {
+		if !s.items.surely(item, depth+1, left) {
 			return false
 		}
 	}
 	return true
 }
 
-func (s *schema) surelyObject(v map[string]any, depth int) bool {
+func (s *schema) surelyObject(v map[string]any, depth int, left *int) bool {
 	for _, r := range s.required {
 		if _, given := v[r]; !given {
 			return false // or given under a name of our own, which the validator knows
@@ -129,7 +135,7 @@ func (s *schema) surelyObject(v map[string]any, depth int) bool {
 		if p == nil && len(s.props) == 0 {
 			p = s.addl
 		}
-		if p == nil || p.readOnly || !p.surely(x, depth+1) {
+		if p == nil || p.readOnly || !p.surely(x, depth+1, left) {
 			return false
 		}
 	}

@@ -1,5 +1,7 @@
 package openapi
 
+import "slices"
+
 // renameBack gives the members of a value their own names again (A3).
 func renameBack(s *schema, v any, depth int) any {
 	if depth > maxArgDepth {
@@ -8,10 +10,11 @@ func renameBack(s *schema, v any, depth int) any {
 	switch v := v.(type) {
 	case []any:
 		out := make([]any, len(v))
+		items := itemSchema(s)
 		for i, item := range v {
 			out[i] = item
-			for _, items := range itemSchemas(s, 0) {
-				out[i] = renameBack(items, out[i], depth+1)
+			if items != nil {
+				out[i] = renameBack(items, item, depth+1)
 			}
 		}
 		return out
@@ -59,18 +62,32 @@ func originals(s *schema) map[string]property {
 	return names
 }
 
-func itemSchemas(s *schema, depth int) []*schema {
-	if s == nil || depth > 8 {
-		return nil
-	}
-	var out []*schema
-	if s.items != nil {
-		out = append(out, s.items)
-	}
-	for _, list := range [...][]*schema{s.allOf, s.anyOf, s.oneOf} {
-		for _, m := range list {
-			out = append(out, itemSchemas(m, depth+1)...)
+// itemSchema is the schema of a list's items, through allOf and unions: one, so that a list of lists is walked once however
+// many variants there are.
+func itemSchema(s *schema) *schema {
+	var found []*schema
+	seen := map[*schema]bool{}
+	var add func(s *schema, depth int)
+	add = func(s *schema, depth int) {
+		if s == nil || depth > 8 || seen[s] {
+			return
+		}
+		seen[s] = true
+		if s.items != nil && !slices.Contains(found, s.items) {
+			found = append(found, s.items)
+		}
+		for _, list := range [...][]*schema{s.allOf, s.anyOf, s.oneOf} {
+			for _, m := range list {
+				add(m, depth+1)
+			}
 		}
 	}
-	return out
+	add(s, 0)
+	switch len(found) {
+	case 0:
+		return nil
+	case 1:
+		return found[0]
+	}
+	return &schema{anyOf: found}
 }

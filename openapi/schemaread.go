@@ -17,6 +17,7 @@ type schemaReader struct {
 	queue    []pending
 	draining bool
 	children map[*file]map[*node][]field
+	extended []*schema // with an allOf, since the last read
 }
 
 type pending struct {
@@ -37,6 +38,10 @@ func (r *schemaReader) read(n *node) *schema {
 		r.fill(next.s, next.n)
 	}
 	r.draining = false
+	for _, s := range r.extended {
+		s.extendParents()
+	}
+	r.extended = r.extended[:0]
 	return s
 }
 
@@ -128,6 +133,7 @@ func (r *schemaReader) withSiblings(n *node, target *schema) *schema {
 		}
 		s.name = target.name
 		s.allOf = []*schema{target}
+		r.extended = append(r.extended, s)
 		return s
 	}
 	others := 0
@@ -142,6 +148,7 @@ func (r *schemaReader) withSiblings(n *node, target *schema) *schema {
 	r.fill(s, n)
 	s.name = target.name
 	s.allOf = append([]*schema{target}, s.allOf...)
+	r.extended = append(r.extended, s)
 	return s
 }
 
@@ -346,6 +353,7 @@ func (r *schemaReader) fillApplicator(s *schema, key string, v *node) bool {
 	switch key {
 	case "allOf":
 		s.allOf = append(s.allOf, r.list(v, key)...)
+		r.extended = append(r.extended, s)
 	case "anyOf":
 		s.anyOf = r.list(v, key)
 	case "oneOf":
