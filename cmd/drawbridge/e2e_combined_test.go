@@ -445,7 +445,7 @@ func TestAllPartsOfACombinedServerAreSearched(t *testing.T) { // §14 over §10.
 	s := &served{dir: t.TempDir(), stderr: &lockedBuffer{}, exited: make(chan error, 1)}
 	s.write(t, "rest.yaml", bridgeDocument)
 	config := fmt.Sprintf(threeParts, restFixture(t), f.legacy, f.modern)
-	s.write(t, "drawbridge.yaml", strings.Replace(config, "    title: Everything\n", "    title: Everything\n    tool_search: on\n", 1))
+	s.write(t, "drawbridge.yaml", strings.Replace(config, "tool_search: off", "tool_search: on", 1))
 	s.start(t)
 	t.Cleanup(func() { s.stop(t) })
 	token := s.token(t, "all", "bob")
