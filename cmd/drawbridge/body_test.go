@@ -3,7 +3,9 @@ package main
 import (
 	"io"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,10 +14,22 @@ import (
 // deadlines records what a connection was told.
 type deadlines struct {
 	*httptest.ResponseRecorder
-	set []time.Time
+	mu  sync.Mutex
+	all []time.Time
 }
 
-func (d *deadlines) SetReadDeadline(t time.Time) error { d.set = append(d.set, t); return nil }
+func (d *deadlines) SetReadDeadline(t time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.all = append(d.all, t)
+	return nil
+}
+
+func (d *deadlines) set() []time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.all)
+}
 
 func TestABodyHasItsTimeAndTheConnectionKeepsNothingOfIt(t *testing.T) {
 	const limit = time.Minute
@@ -41,7 +55,7 @@ func TestABodyHasItsTimeAndTheConnectionKeepsNothingOfIt(t *testing.T) {
 				time.Sleep(10 * limit) // a later request on the same connection
 				synctest.Wait()
 				var got []time.Duration
-				for _, at := range w.set {
+				for _, at := range w.set() {
 					switch {
 					case at.IsZero():
 						got = append(got, -1)
@@ -96,12 +110,12 @@ func TestABodyComesAtARate(t *testing.T) { // operations.md §14: min rate 1 KiB
 				w, start := &deadlines{ResponseRecorder: httptest.NewRecorder()}, time.Now()
 				b := &timedBody{ReadCloser: io.NopCloser(&drip{c.rate, c.bytes}), w: w, limit: 30 * time.Second}
 				var cut time.Duration
-				for buf := make([]byte, 32<<10); len(w.set) == 0; time.Sleep(c.pause) {
+				for buf := make([]byte, 32<<10); len(w.set()) == 0; time.Sleep(c.pause) {
 					if _, err := b.Read(buf); err != nil {
 						break
 					}
 				}
-				if len(w.set) > 0 {
+				if len(w.set()) > 0 {
 					cut = time.Since(start)
 				}
 				_ = b.Close()
