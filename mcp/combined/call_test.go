@@ -277,7 +277,24 @@ func TestAHeldToolIsNeitherListedNorCalled(t *testing.T) { // Q3, Q7: the seam o
 	}
 }
 
+// What was seen of a source before says nothing of what is held now: each list that differs from the last is judged (Q5).
+func TestEveryListThatDiffersFromTheLastIsJudged(t *testing.T) {
+	a, hold := &fake{tools: tools("x"), hints: `,"ttlMs":0`}, &holder{}
+	s := build(t, combined.Config{Sources: []combined.Source{of("a", a)}, Hold: hold})
+	for i, name := range []string{"x", "x", "y", "x", "x", "y"} {
+		a.change(func(f *fake) { f.tools = tools(name) })
+		must(t, s, false, "tools/list", "{}")
+		if hold.seen[0].Name != "a__"+name {
+			t.Errorf("list %d: the last one that was judged has %s", i, hold.seen[0].Name)
+		}
+	}
+	if hold.times != 4 {
+		t.Errorf("judged %d times", hold.times)
+	}
+}
+
 type holder struct {
+	times  int
 	held   map[string]bool
 	seen   []combined.Definition
 	source string
@@ -286,6 +303,7 @@ type holder struct {
 
 func (h *holder) Seen(_ context.Context, source string, tools []combined.Definition) error {
 	h.source, h.seen = source, tools
+	h.times++
 	return h.err
 }
 func (h *holder) Version() string { return fmt.Sprint(len(h.held)) }

@@ -104,9 +104,11 @@ func (src *source) askList(ctx context.Context, r *edge.Request, method string, 
 	if !known {
 		made = src.readList(hash, of, pages, entries)
 		made.private = answer.private
-		if err := src.seen(ctx, method, made); err != nil {
-			return answer, err
-		}
+	}
+	if err := src.seen(ctx, method, made); err != nil {
+		return answer, err
+	}
+	if !known {
 		src.read.Make(key, func() (*list, int) { return made, size + 1024 })
 	}
 	if made.private != answer.private { // the same list, but not for the same eyes
@@ -168,9 +170,15 @@ func (src *source) readItem(m *strictjson.Message, at strictjson.Span, of kind) 
 	return &item{own: own, public: public, wire: wire}, ""
 }
 
-// seen shows new definitions of tools to who pins them (Q7: before any of them is listed or called).
+// seen shows definitions of tools to who pins them (Q7: before any of them is listed or called), unless they were the last
+// ones shown: what was seen before another list has to be judged again (Q5).
 func (src *source) seen(ctx context.Context, method string, l *list) error {
 	if src.s.cfg.Hold == nil || src.Made || method != toolsList {
+		return nil
+	}
+	src.showing.Lock()
+	defer src.showing.Unlock()
+	if src.shown == l.hash {
 		return nil
 	}
 	tools := make([]Definition, len(l.items))
@@ -180,6 +188,7 @@ func (src *source) seen(ctx context.Context, method string, l *list) error {
 	if err := src.s.cfg.Hold.Seen(ctx, src.As, tools); err != nil {
 		return fmt.Errorf("look at the tools: %w", err)
 	}
+	src.shown = l.hash
 	return nil
 }
 

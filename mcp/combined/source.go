@@ -2,6 +2,7 @@ package combined
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,9 @@ type source struct {
 
 	mu     sync.Mutex
 	warned time.Time
+
+	showing sync.Mutex
+	shown   [sha256.Size]byte // the last list of tools that was shown to who pins them
 }
 
 // Bounds of what is read of one list of one source.
