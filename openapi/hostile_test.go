@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -182,8 +183,12 @@ func TestReferencesOfAURLDocumentStayAtTheirOrigin(t *testing.T) { // R7b, R7c
 			asked = url
 			return []byte(`{"type":"integer","x":{"type":"integer"}}`), nil
 		}}
-		if _, err := Import(t.Context(), src, Options{References: c.allow}); err != nil {
+		d, err := Import(t.Context(), src, Options{References: c.allow})
+		if err != nil {
 			t.Fatal(err)
+		}
+		if hash, read := d.Remote[c.want]; read != (c.want != "") || read && hash != sha256.Sum256([]byte(`{"type":"integer","x":{"type":"integer"}}`)) || len(d.Remote) > 1 {
+			t.Errorf("%s: said to have been read: %v", c.ref, d.Remote) // what a refresh asks for (§14)
 		}
 		if asked != c.want {
 			t.Errorf("%s: asked for %q, want %q", c.ref, asked, c.want)

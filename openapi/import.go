@@ -194,7 +194,7 @@ func (im *importer) finish() {
 		}
 	}
 	d.Warnings = im.warn.all()
-	d.Files = im.lib.localFiles()
+	d.Files, d.Remote = im.lib.localFiles(), im.lib.remote
 }
 
 // skipSameNames skips what configuration gives a name that another tool has: several operations may share an operationId.

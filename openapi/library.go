@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -42,6 +43,7 @@ type library struct {
 	total   int64
 	self    string // $self of the root document (B6)
 	rootURL *url.URL
+	remote  map[string][sha256.Size]byte // of what was read by reference, by URL
 }
 
 func (l *library) loadRoot() (*file, error) {
@@ -292,6 +294,12 @@ func (l *library) load(read func(limit int64) ([]byte, error), f *file) error {
 	l.total += int64(len(data))
 	if l.total > l.limits.Total {
 		return fmt.Errorf("the documents are larger than %s together", sizeText(l.limits.Total))
+	}
+	if f.url != nil {
+		if l.remote == nil {
+			l.remote = map[string][sha256.Size]byte{}
+		}
+		l.remote[withoutFragment(f.url)] = sha256.Sum256(data)
 	}
 	f.root, err = readTree(data, f, l.warn)
 	return err

@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"net/url"
 	"sync"
@@ -21,6 +22,8 @@ type Document struct {
 	RelativeServer string
 	// Files are the local files that the document was read from, without the root: a change of one is a change of it.
 	Files []string
+	// Remote are the references that were read over the network, by URL, with the SHA-256 of what was read.
+	Remote map[string][sha256.Size]byte
 
 	serverName string
 	panics     []string

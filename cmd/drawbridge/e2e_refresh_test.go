@@ -155,6 +155,25 @@ func TestAChangedDocumentReachesItsClients(t *testing.T) { // openapi.md §14, m
 	}
 }
 
+func TestAChangedReferenceIsAChangedDocument(t *testing.T) { // openapi.md §14: a refresh asks for the document's files, too
+	root := &documentHost{text: `{"openapi":"3.0.3","info":{"title":"Parcels","version":"1"},"paths":{"/parcels":{"$ref":"paths/parcels.json"}}}`}
+	part := &documentHost{text: `{"get":{"operationId":"listParcels","responses":{}}}`}
+	mux := http.NewServeMux()
+	mux.Handle("/api/openapi.json", root)
+	mux.Handle("/api/paths/parcels.json", part)
+	remote := httptest.NewServer(mux)
+	defer remote.Close()
+	config := strings.Replace(fmt.Sprintf(twoServers, "1h", ordersBackend(t).URL), "backend: orders}]", "backend: orders}, {name: parcels, backend: orders, refresh: 1s, document: "+remote.URL+"/api/openapi.json}]", 1)
+	s := serve(t, config+"  - {name: parcels, from: [{api: parcels}]}\n")
+	waitFor(t, "a conditional GET of the reference", func() bool { return part.notModified() > 0 })
+	part.set(`{"get":{"operationId":"listParcels","responses":{}},"post":{"operationId":"sendParcel","responses":{}}}`, 0)
+	waitFor(t, "a reload", func() bool { return strings.Contains(s.stderr.String(), "parcels: 1 added (sendParcel)") })
+	part.set("", http.StatusServiceUnavailable)
+	waitFor(t, "a word about the reference", func() bool {
+		return strings.Contains(s.stderr.String(), "document not refreshed; the old one keeps serving")
+	})
+}
+
 func TestALocalDocumentMayNotLoseWhatTheConfigurationNames(t *testing.T) { // openapi.md §14
 	s := serve(t, fmt.Sprintf(twoServers, "1h", ordersBackend(t).URL))
 	token := s.token(t, "orders", "bob")

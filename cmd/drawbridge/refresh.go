@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -93,13 +95,37 @@ func (g *gateway) anyChanged(ctx context.Context, due map[string]time.Time, now 
 			continue
 		}
 		due[a.Name] = now.Add(a.Refresh)
-		changed, err := g.builder.fetched.changed(ctx, a.Document)
+		changed, err := g.documentChanged(ctx, cfg, a)
 		if err != nil {
 			g.log.Error("document not refreshed; the old one keeps serving", "api", a.Name, "fault", err.Error())
 		}
 		found = found || changed
 	}
 	return found
+}
+
+// documentChanged asks for a document, and then for what it refers to: the files of a document change without it. Those of
+// its own origin are asked for conditionally; others pass the guard, which keeps no validators.
+func (g *gateway) documentChanged(ctx context.Context, cfg *Config, a *APIConfig) (bool, error) {
+	changed, err := g.builder.fetched.changed(ctx, a.Document)
+	doc := g.snapshot().documents[a.Name]
+	if changed || err != nil || doc == nil {
+		return changed, err
+	}
+	guarded := referenceFetcher("", nil, cfg.Egress)
+	for _, address := range slices.Sorted(maps.Keys(doc.Remote)) {
+		if originOf(address) == originOf(a.Document) {
+			changed, err = g.builder.fetched.changed(ctx, address)
+		} else if data, failed := guarded(ctx, address); failed != nil {
+			err = failed
+		} else {
+			changed = sha256.Sum256(data) != doc.Remote[address]
+		}
+		if changed || err != nil {
+			return changed, err
+		}
+	}
+	return false, nil
 }
 
 // tellChanges logs what a reload did to the tools of each API (openapi.md §14).
