@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -45,8 +46,12 @@ func (l *library) serve(ctx context.Context, r *edge.Request) (json.RawMessage, 
 	if err := json.Unmarshal(answer, &got); err != nil {
 		return nil, fmt.Errorf("read answer to %s: %w", r.Message.Method, err)
 	}
-	if got.Error != nil {
-		return nil, &edge.Error{Code: got.Error.Code, Msg: got.Error.Message}
+	switch e := got.Error; {
+	case e == nil:
+	case e.Code == edge.CodeInvalidRequest: // the message is none of the client's: it was read once, and encoded anew
+		return nil, &edge.Error{Code: edge.CodeInvalidParams, Msg: "the params of " + r.Message.Method + " cannot be read", Err: errors.New(e.Message)}
+	default:
+		return nil, &edge.Error{Code: e.Code, Msg: e.Message}
 	}
 	if session.level != "" {
 		r.SetLogLevel(string(session.level))

@@ -17,7 +17,7 @@ func (s *Server) list(r *edge.Request) (json.RawMessage, error) {
 			offset, ok = s.resume(v, text)
 		}
 		if !ok {
-			return nil, edge.InvalidParams("cursor is not valid; start the list again")
+			return nil, badCursor()
 		}
 	}
 	return s.page(v, offset, r.Modern), nil
@@ -89,3 +89,5 @@ func (s *Server) resume(v *view, cursor string) (offset int, ok bool) {
 	}
 	return 0, false
 }
+
+func badCursor() error { return edge.InvalidParams("cursor is not valid; start the list again") }

@@ -180,6 +180,9 @@ func (s *Server) Handle(ctx context.Context, r *edge.Request) (json.RawMessage, 
 		return s.discover, nil
 	case strings.HasSuffix(method, "/list"):
 		// Many clients ask for lists that were not advertised (B3).
+		if r.Message.Cursor.Present() { // of an empty list there never was one (T6, T8)
+			return nil, badCursor()
+		}
 		if body, ok := s.empty[method]; ok && r.Modern {
 			return body[1], nil
 		} else if ok {
