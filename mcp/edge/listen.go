@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 )
 
 // get opens the stream of a legacy session: what the server says outside any request (§2, E8).
@@ -51,23 +53,60 @@ type opening struct {
 // listen serves subscriptions/listen (§7.1): acknowledged first, then changes, each naming the subscription (L1).
 func (x *exchange) listen() {
 	m := x.message
-	if !m.IsObject(m.Notifications) {
-		x.fail(InvalidParams("params.notifications must be an object"))
+	want, err := interestOf(m)
+	if err != nil {
+		x.fail(err)
 		return
 	}
-	o := &opening{id: x.id()}
-	if err := json.Unmarshal(m.Bytes(m.Notifications), &o.want); err != nil {
-		x.fail(InvalidParams("params.notifications: what lists changed is true or false, resourceSubscriptions a list of addresses"))
-		return
-	}
-	if len(o.want.URIs) > maxURIs {
-		x.fail(InvalidParams("params.notifications.resourceSubscriptions: at most %d addresses", maxURIs))
-		return
-	}
+	o := &opening{id: x.id(), want: want}
 	if o.want.Tools {
 		o.changes = tagged([]byte(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`), o.id)
 	}
 	x.serveListener(o)
+}
+
+// interestOf reads what a client wants to hear. Names count as they are spelt, as everywhere (mcp.md §4): what is spelt
+// differently is one of the names that we do not know, and is left out of the acknowledgement.
+func interestOf(m *Message) (want Interest, err error) {
+	if !m.IsObject(m.Notifications) {
+		return want, InvalidParams("params.notifications must be an object")
+	}
+	flags := map[string]*bool{"toolsListChanged": &want.Tools, "promptsListChanged": &want.Prompts, "resourcesListChanged": &want.Resources}
+	for _, one := range m.Members(m.Notifications) {
+		value := string(m.Bytes(one.Val))
+		flag := flags[one.Key]
+		switch {
+		case one.Key == "resourceSubscriptions":
+			if want.URIs, err = addressesIn(m, one.Val); err != nil {
+				return want, err
+			}
+		case flag == nil || value == "null":
+		case value == "true" || value == "false":
+			*flag = value == "true"
+		default:
+			return want, InvalidParams("params.notifications.%s must be true or false", one.Key)
+		}
+	}
+	return want, nil
+}
+
+func addressesIn(m *Message, at strictjson.Span) ([]string, error) {
+	if text := m.Bytes(at); text[0] != '[' && string(text) != "null" {
+		return nil, InvalidParams("params.notifications.resourceSubscriptions must be a list of addresses")
+	}
+	list := m.Elements(at)
+	if len(list) > maxURIs {
+		return nil, InvalidParams("params.notifications.resourceSubscriptions: at most %d addresses", maxURIs)
+	}
+	var uris []string
+	for _, one := range list {
+		uri, ok := m.Text(one)
+		if !ok {
+			return nil, InvalidParams("params.notifications.resourceSubscriptions must be a list of addresses")
+		}
+		uris = append(uris, uri)
+	}
+	return uris, nil
 }
 
 // acknowledgement is the first event of a listen stream: what of the client's wishes it carries.

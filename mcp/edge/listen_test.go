@@ -38,6 +38,37 @@ func TestListenIsAcknowledgedAndToldOfChangesOnce(t *testing.T) { // L1, L2, L4,
 	})
 }
 
+func TestWhatAClientWantsToHearIsReadAsItIsSpelt(t *testing.T) { // L1, L2, mcp.md §4: nobody parses the body again, and carelessly
+	for params, want := range map[string]string{
+		`"notifications":{}`:                                                        `{}`,
+		`"notifications":{"ToolsListChanged":true}`:                                 `{}`,
+		`"notifications":{"toolsListChanged":false,"TOOLSLISTCHANGED":true}`:        `{}`,
+		`"notifications":{"tools\u004cistChanged":true,"later":{"a":1}}`:            `{"toolsListChanged":true}`,
+		`"notifications":{"toolsListChanged":null,"resourceSubscriptions":["a:b"]}`: `{}`,
+		`"notifications":{"toolsListChanged":"true"}`:                               "",
+		`"notifications":{"toolsListChanged":1}`:                                    "",
+		`"notifications":{"resourceSubscriptions":"a:b"}`:                           "",
+		`"notifications":{"resourceSubscriptions":[1]}`:                             "",
+		`"notifications":[]`:                                                        "",
+		`"x":1`:                                                                     "",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHandler(t, &server{}, nil)
+			w, wait := serve(h, modernRequest("subscriptions/listen", params))
+			synctest.Wait()
+			h.Close()
+			wait()
+			if want == "" {
+				if w.status != http.StatusBadRequest || !strings.Contains(w.text(), `"code":-32602`) {
+					t.Errorf("%s: %d %s", params, w.status, w.text())
+				}
+			} else if !strings.Contains(w.text(), `"params":{"notifications":`+want+`,`) {
+				t.Errorf("%s: %s", params, w.text())
+			}
+		})
+	}
+}
+
 func TestChangesInSeveralStepsAreToldOnce(t *testing.T) { // L4
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{view: "v0"}

@@ -2,7 +2,6 @@ package edge
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 )
 
@@ -17,11 +16,7 @@ func (x *exchange) relayGet(to Relay) {
 
 // relayListen passes subscriptions/listen on (L5). What a reload changes of the caller's view is told on it too (L4).
 func (x *exchange) relayListen(to Relay) {
-	m := x.message
-	var want Interest
-	if m.IsObject(m.Notifications) {
-		_ = json.Unmarshal(m.Bytes(m.Notifications), &want) // the upstream judges it
-	}
+	want, _ := interestOf(x.message) // the upstream judges it
 	var changes []byte
 	if want.Tools {
 		changes = tagged([]byte(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`), x.id())
