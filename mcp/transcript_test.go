@@ -112,18 +112,24 @@ var sessionID = regexp.MustCompile(`d1\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{22}`)
 // exchange sends a written request and returns the written answer. $SESSION stands for the session id that came last.
 func (h *house) exchange(t *testing.T, request string, session *string) string {
 	t.Helper()
+	return h.serveTo(t, request, session, nil)
+}
+
+// serveTo is exchange while somebody looks at the answer as it is written.
+func (h *house) serveTo(t *testing.T, request string, session *string, tap *watched) string {
 	request = strings.ReplaceAll(request, "$SESSION", *session)
 	head, body, _ := strings.Cut(request, "\n\n")
 	body = strings.TrimSuffix(body, "\n")
 	raw := strings.ReplaceAll(head, "\n", "\r\n") + "\r\nHost: gw.example.com\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
 	req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw)))
 	if err != nil {
-		t.Fatalf("request %q: %v", head, err)
+		t.Errorf("request %q: %v", head, err)
+		return ""
 	}
 	facts := &identity.Request{ID: "01JREQUEST0000000000000000", IP: "192.0.2.1"}
 	req = req.WithContext(identity.WithRequest(t.Context(), facts))
 	w := httptest.NewRecorder()
-	h.handler.ServeHTTP(w, req)
+	h.handler.ServeHTTP(tapped{w, tap}, req)
 	if id := w.Header().Get("Mcp-Session-Id"); id != "" {
 		*session = id
 	}
