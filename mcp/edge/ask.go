@@ -87,6 +87,9 @@ func (a *reply) ask(ctx context.Context, method string, params json.RawMessage) 
 		}
 		return m, nil
 	case <-ctx.Done():
+		if a.ctx.Err() == nil { // whoever asked does not want to know any more, while the call goes on
+			a.say(event{kind: answerEvent, data: append(append([]byte(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":`), key.id...), `"}}`...)})
+		}
 		return nil, context.Cause(ctx)
 	case <-a.ctx.Done():
 		return nil, context.Cause(a.ctx)

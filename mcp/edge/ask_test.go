@@ -137,3 +137,26 @@ func TestARequestSaysWhatItsClientDeclared(t *testing.T) { // S3
 		t.Errorf("modern: %s %s %q", got.Capabilities, got.ClientInfo, got.LogLevel)
 	}
 }
+
+func TestAQuestionThatIsWithdrawnIsTakenBackFromTheClient(t *testing.T) { // C7: by the id that the client knows
+	synctest.Test(t, func(t *testing.T) {
+		withdraw := make(chan struct{})
+		h := newHandler(t, &server{handle: func(ctx context.Context, r *Request) (json.RawMessage, error) {
+			ctx, cancel := context.WithCancel(ctx)
+			go func() { <-withdraw; cancel() }()
+			if _, err := r.Ask(ctx, "roots/list", json.RawMessage(`{"a":1}`)); !errors.Is(err, context.Canceled) {
+				return nil, err
+			}
+			return json.RawMessage(`{"went":"on"}`), nil
+		}}, nil)
+		w, wait := serve(h, legacy(open(t, h, "alice"), `{"jsonrpc":"2.0","id":1,"method":"tools/call"}`))
+		synctest.Wait()
+		id := questionID(t, w.text())
+		close(withdraw)
+		wait()
+		told := `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"` + id + `"}}`
+		if at := strings.Index(w.text(), told); at < 0 || at > strings.Index(w.text(), `{"went":"on"}`) {
+			t.Errorf("%q", w.text())
+		}
+	})
+}

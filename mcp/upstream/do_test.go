@@ -165,6 +165,40 @@ func TestQuestionsOfTheServerAreAnswered(t *testing.T) { // §11.1
 		}})
 }
 
+// What an upstream cancels is a question of its own: the client hears of it by the id that it knows, or not at all (C7).
+func TestAQuestionThatTheServerWithdrawsEnds(t *testing.T) {
+	up := mcptest.NewUpstream(t)
+	legacyOnly(up)
+	asked, withdrawn := make(chan struct{}), make(chan struct{})
+	up.On("tools/call", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+		write := mcptest.Stream(w)
+		write(event(`{"jsonrpc":"2.0","id":7,"method":"elicitation/create","params":{"message":"?"}}`))
+		<-asked
+		write(event(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"7"}}`)) // another id
+		write(event(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}`))
+		<-withdrawn
+		write(event(`{"jsonrpc":"2.0","id":` + string(m.ID) + `,"result":{}}`))
+	})
+	l, _ := newLeg(t, up.URL, nil)
+	told := 0
+	do(t, l, &Request{On: as("a"), Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"t"}`),
+		Notify: func(*strictjson.Message) { told++ },
+		Ask: func(ctx context.Context, _ *strictjson.Message) (json.RawMessage, error) {
+			close(asked)
+			<-ctx.Done()
+			close(withdrawn)
+			return nil, ctx.Err()
+		}})
+	if told != 0 {
+		t.Errorf("the client was told %d times of ids that are not its own", told)
+	}
+	for _, r := range up.Requests() {
+		if strings.Contains(r.Body, `"id":7`) {
+			t.Errorf("a question that was withdrawn is answered: %s", r.Body)
+		}
+	}
+}
+
 func TestASessionThatMayBeAskedHasOneCallAtATime(t *testing.T) { // §11.1: <= 4 per caller
 	up := mcptest.NewUpstream(t)
 	legacyOnly(up)

@@ -63,7 +63,7 @@ type exchange struct {
 
 	wg        sync.WaitGroup
 	mu        sync.Mutex
-	questions int
+	questions map[string]context.CancelFunc // that wait for an answer, by the server's id
 }
 
 // inSession sends the request and answers the server's questions until its answer has come.
@@ -131,38 +131,62 @@ func (x *exchange) run() (*strictjson.Message, error) {
 
 func (x *exchange) notify(m *strictjson.Message) {
 	x.patient.again()
-	if x.r.Notify != nil {
+	switch {
+	case m.Method == "notifications/cancelled": // its ids are the server's, and mean nothing to our client or something else
+		x.withdrawn(string(m.Bytes(m.RequestID)))
+	case x.r.Notify != nil:
 		x.r.Notify(m)
 	}
 }
 
-// question has a request of the server answered, beside the stream, which may bring more of them.
-func (x *exchange) question(q *strictjson.Message) {
+// withdrawn ends a question that the server asks no more.
+func (x *exchange) withdrawn(id string) {
 	x.mu.Lock()
-	x.questions++
-	many := x.questions > maxQuestions
-	x.mu.Unlock()
+	defer x.mu.Unlock()
+	if end, ok := x.questions[id]; ok {
+		end()
+	}
+}
+
+// ask notes a question; false when there are too many. done forgets it.
+func (x *exchange) ask(id string) (ctx context.Context, done func(), ok bool) {
+	ctx, end := context.WithCancel(x.ctx)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.questions[id] != nil || len(x.questions) >= maxQuestions {
+		return ctx, end, false
+	}
+	if x.questions == nil {
+		x.questions = map[string]context.CancelFunc{}
+	}
+	x.questions[id] = end
+	return ctx, func() {
+		end()
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		delete(x.questions, id)
+	}, true
+}
+
+func (x *exchange) question(q *strictjson.Message) {
+	ctx, done, ok := x.ask(string(q.Bytes(q.ID)))
 	x.patient.pause()
 	x.wg.Go(func() {
-		defer func() {
-			x.mu.Lock()
-			x.questions--
-			x.mu.Unlock()
-			x.patient.resume()
-		}()
+		defer x.patient.resume()
+		defer done()
 		var result json.RawMessage
 		var err error
 		switch {
 		case q.Method == "ping":
 			result = json.RawMessage("{}")
-		case many:
+		case !ok:
 			err = &edge.Error{Code: edge.CodeServer, Msg: "too many questions at once"}
 		case x.r.Ask == nil:
 			err = edge.MethodNotFound(q.Method)
 		default:
-			result, err = x.r.Ask(x.ctx, q)
+			result, err = x.r.Ask(ctx, q)
 		}
-		if m, err := reply(q, result, err); err == nil && x.ctx.Err() == nil {
+		if m, err := reply(q, result, err); err == nil && ctx.Err() == nil {
 			_ = x.s.send(x.ctx, m)
 		}
 	})
