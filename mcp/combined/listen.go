@@ -183,6 +183,12 @@ func (w *watch) said(src *source, notification json.RawMessage) {
 		}
 	case "notifications/prompts/list_changed":
 		src.lists[promptsList].expire()
+	case "notifications/resources/updated": // of an address that another source is asked for it knows nothing (C2)
+		if uri, ok := m.Text(m.URI); ok {
+			if of, _ := w.s.lookUp(w.r, []string{uri}); of[0] != nil && of[0] != src {
+				return
+			}
+		}
 	case "notifications/resources/list_changed":
 		src.lists[resourcesList].expire()
 		src.lists[templatesList].expire()

@@ -341,3 +341,27 @@ func TestNotificationsOfACallComeBeforeItsResultAndUnchanged(t *testing.T) { // 
 		t.Errorf("the source was given %v", got)
 	}
 }
+
+func TestASourceTellsNothingOfAnothersResources(t *testing.T) { // C2
+	a, b := &fake{resources: []string{`{"uri":"x://1"}`}}, &fake{resources: []string{`{"uri":"x://1"}`, `{"uri":"x://2"}`}}
+	s := build(t, combined.Config{Sources: []combined.Source{of("a", a), of("b", b)}})
+	must(t, s, true, "resources/list", "{}")
+	must(t, s, true, "resources/templates/list", "{}")
+	var heard []string
+	r := request(t, mcptest.Caller("alice"), true, "subscriptions/listen", "{}")
+	if _, err := s.Listen(t.Context(), r, edge.Interest{URIs: []string{"x://1", "x://2"}}, func(n json.RawMessage) { heard = append(heard, string(n)) }); err != nil {
+		t.Fatal(err)
+	}
+	updated := func(uri string) string {
+		return `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"` + uri + `"}}`
+	}
+	b.say(updated("x://1"))
+	if heard != nil {
+		t.Errorf("heard of the other's: %q", heard)
+	}
+	a.say(updated("x://1"))
+	b.say(updated("x://2"))
+	if !slices.Equal(heard, []string{updated("x://1"), updated("x://2")}) {
+		t.Errorf("heard %q", heard)
+	}
+}
