@@ -30,6 +30,7 @@ type Reader struct {
 	end   int // after the last whole event that was seen
 	line  bool
 	cr    bool // the last byte seen was a carriage return
+	begun bool // the first bytes were looked at
 	err   error
 }
 
@@ -78,7 +79,19 @@ func (s *Reader) fill() {
 	n, err := s.r.Read(s.buf[len(s.buf):cap(s.buf)])
 	s.buf = s.buf[:len(s.buf)+n]
 	s.err = err
+	if s.begun {
+		return
+	}
+	if len(s.buf) < len(mark) && err == nil && bytes.HasPrefix(mark, s.buf) {
+		s.fill() // it may become one
+		return
+	}
+	s.begun, s.buf = true, s.buf[:copy(s.buf, bytes.TrimPrefix(s.buf, mark))]
 }
+
+// mark is a byte order mark. One at the start of a stream is not the stream's (HTML §9.2.5); behind something of ours it would
+// spoil the first event.
+var mark = []byte("\uFEFF")
 
 // look finds the ends of events: empty lines. A line ends with LF, CR or CR LF; the LF of a CR LF whose CR was seen ends
 // no line of its own, and travels with what follows.
