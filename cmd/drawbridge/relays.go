@@ -111,7 +111,7 @@ func (b *builder) buildRelay(cfg *Config, sc ServerConfig, from *FromConfig, pre
 	made := relayed{crossed: other, stored: stored{book: book, access: sc.Access.Tools}}
 	relaying := relay.Config{
 		Name: sc.Name, Instructions: sc.Instructions, Upstream: from.Upstream, Leg: leg, Crossing: other, Pins: book, Tools: tools,
-		Access: accessTo(sc.Access.Roles), Match: entitled, Challenge: b.stepUp, Timeout: backendTimeout(cfg, from.Upstream),
+		Private: len(sc.Access.Roles) > 0, Access: accessTo(sc.Access.Roles), Match: entitled, Challenge: b.stepUp, Timeout: backendTimeout(cfg, from.Upstream),
 		Policies: func(tool string) *proxy.Policies { return s.policies.tool(sc.Name, tool, "") },
 		Limits:   relay.Limits{Body: cfg.Limits.UpstreamBody, Depth: cfg.Limits.JSONDepth},
 		Doer:     &road{next: s.pipeline, policies: s.policies}, Log: b.log,

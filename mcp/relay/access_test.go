@@ -66,6 +66,35 @@ func TestToolsOfOthersAreNeitherSeenNorCalled(t *testing.T) { // A1, A2, A3, J11
 	}
 }
 
+func TestAListThatIsNotEverybodysIsNobodysToShare(t *testing.T) { // T5
+	const list = `{"cacheScope":"public","tools":[{"name":"safe"},{"name":"other"}], "ttlMs":5}`
+	for name, c := range map[string]struct {
+		change  func(*relay.Config, *proxy.BackendConfig)
+		private bool
+	}{
+		"everybody's": {func(*relay.Config, *proxy.BackendConfig) {}, false},
+		"a tool with a role": {func(c *relay.Config, _ *proxy.BackendConfig) {
+			c.Tools = map[string]relay.Tool{"x": {Roles: []string{"Admin"}}}
+		}, true},
+		"a tool with a scope": {func(c *relay.Config, _ *proxy.BackendConfig) { c.Tools = map[string]relay.Tool{"x": {Scope: "x.use"}} }, true},
+		"a server with roles": {func(c *relay.Config, _ *proxy.BackendConfig) { c.Private = true }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			up := mcptest.NewUpstream(t)
+			up.On("tools/list", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) { mcptest.JSON(w, m.ID, list) })
+			g := newGateway(t, up.URL, c.change)
+			_, body := g.do(g.modern("tools/list", "", `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{`+meta+`}}`, "Authorization", "Bearer root Admin"))
+			want := list
+			if c.private {
+				want = strings.Replace(list, "public", "private", 1)
+			}
+			if body != `{"jsonrpc":"2.0","id":1,"result":`+want+`}` {
+				t.Errorf("%s", body)
+			}
+		})
+	}
+}
+
 // setter is a set_argument policy.
 type setter struct{}
 

@@ -62,6 +62,9 @@ func (x *exchange) judge(answer *proxy.Answer, b *body) (*edge.Passed, error) {
 		return x.refusal(p, answer, b, kind)
 	case status >= http.StatusMultipleChoices:
 		return nil, notMCP("status " + strconv.Itoa(status))
+	}
+	p.Status = http.StatusOK // §2; and whoever looks into answers looks into all of them
+	switch {
 	case kind == "text/event-stream":
 		p.Stream = true
 		if x.wantsAnswer() && x.r.Message != nil && x.r.Message.Method != "subscriptions/listen" {
@@ -117,7 +120,7 @@ func (x *exchange) refusal(p *edge.Passed, answer *proxy.Answer, b *body, kind s
 	m, err := x.decode(text)
 	busy := answer.Status == http.StatusTooManyRequests || answer.Status == http.StatusServiceUnavailable
 	switch {
-	case kind == "application/json" && err == nil && m.Kind == strictjson.Response:
+	case kind == "application/json" && err == nil && m.Error.Present():
 		x.noteEra(m)
 		p.Body, p.Length = again(b, text), int64(len(text))
 		return p, nil

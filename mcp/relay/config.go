@@ -63,6 +63,9 @@ type Config struct {
 	// Search shows three tools in place of a long list (§14). nil: never.
 	Search Search
 
+	// Private says that not everybody who can sign in may use the server: its lists are nobody's to share (T5). Tools with
+	// rules of their own make lists private whatever it says.
+	Private bool
 	// Access reports whether a caller may use the server; when not, need names what is missing, for people. nil: everybody.
 	Access func(c *identity.Caller) (ok bool, need string)
 	// Match reports whether the caller is one of entries (role:…, group:…, user:…, or a bare role). nil: bare roles.

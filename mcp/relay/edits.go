@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
@@ -35,41 +36,44 @@ func (x *exchange) cut(m *strictjson.Message) ([]splice.Piece, error) {
 		}
 	}
 	x.learn(m, tools)
-	if pieces := x.searched(m, kept); pieces != nil {
-		return pieces, nil
+	set := map[string][]byte{}
+	if scope, _ := m.Text(m.Member(m.Result, "cacheScope")); scope == "public" && (x.s.private() || len(kept) < len(tools)) {
+		set["cacheScope"] = []byte(`"private"`) // others see another list (T5)
 	}
-	if len(kept) == len(tools) {
-		return nil, nil
-	}
-	var out []byte
-	for i, t := range kept {
-		if i > 0 {
-			out = append(out, ',')
+	if instead := x.searched(m, kept); instead != nil {
+		if set["tools"] = instead; m.Member(m.Result, "nextCursor").Present() {
+			set["nextCursor"] = nil
 		}
-		out = append(out, m.Bytes(t)...)
+		return splice.Members(m, m.Result, set), nil
 	}
-	return []splice.Piece{{At: strictjson.Span{Start: tools[0].Start, End: tools[len(tools)-1].End}, With: out}}, nil
+	pieces := splice.Members(m, m.Result, set)
+	if len(kept) < len(tools) {
+		var out []byte
+		for i, t := range kept {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = append(out, m.Bytes(t)...)
+		}
+		pieces = append(pieces, splice.Piece{At: strictjson.Span{Start: tools[0].Start, End: tools[len(tools)-1].End}, With: out})
+	}
+	slices.SortFunc(pieces, func(a, b splice.Piece) int { return a.At.Start - b.At.Start })
+	return pieces, nil
 }
 
-// searched puts the tools with which a long list is searched in its place (§14); nil: the list stands.
-func (x *exchange) searched(m *strictjson.Message, kept []strictjson.Span) []splice.Piece {
+// private reports whether lists are not the same for everybody who can sign in.
+func (s *Server) private() bool { return s.cfg.Private || len(s.rules) > 0 }
+
+// searched returns what stands in place of a long list that is searched (§14); nil: the list stands.
+func (x *exchange) searched(m *strictjson.Message, kept []strictjson.Span) []byte {
 	if x.s.cfg.Search == nil {
 		return nil
 	}
-	next := m.Member(m.Result, "nextCursor")
 	shown := make([]json.RawMessage, len(kept))
 	for i, t := range kept {
 		shown[i] = m.Bytes(t)
 	}
-	instead := x.s.cfg.Search.Instead(x.r.HTTP.Context(), x.r, shown, next.Present())
-	if instead == nil {
-		return nil
-	}
-	set := map[string][]byte{"tools": instead}
-	if next.Present() {
-		set["nextCursor"] = nil
-	}
-	return splice.Members(m, m.Result, set)
+	return x.s.cfg.Search.Instead(x.r.HTTP.Context(), x.r, shown, m.Member(m.Result, "nextCursor").Present())
 }
 
 // instruct puts the configured instructions in place of the upstream's, and says that the list is searched where it is.

@@ -45,6 +45,7 @@ func New(cfg Config) (*Server, error) {
 		if len(t.Roles) > 0 {
 			s.rules = append(s.rules, name)
 		}
+		s.cfg.Private = s.cfg.Private || t.Scope != ""
 	}
 	slices.Sort(s.rules)
 	return s, nil
