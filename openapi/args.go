@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -168,6 +169,7 @@ type bodyPlan struct {
 	required    bool
 	flat        bool // one argument per property
 	schema      *schema
+	whole       *schema // as the document has it, for the check of the joined body
 	encoding    map[string]encodingSpec
 	keepNull    bool
 	check       bool // the joined body has rules of its own (unions, dependencies)
@@ -194,7 +196,10 @@ func (im *importer) bodyArgs(o *rawOperation, spec *bodySpec, config ToolConfig)
 		b.contentType = "application/json"
 	}
 	b.keepNull = essence(b.contentType) == "application/merge-patch+json"
-	b.schema = im.bodySchema(media.schema)
+	b.schema, b.whole = im.bodySchema(media.schema), media.schema
+	if im.merge.familyOf(media.schema) != nil {
+		b.whole = b.schema // with what the kinds add
+	}
 	if b.kind == binaryBody && b.schema.infer()&^tNull == tObject && len(b.schema.props) > 0 {
 		im.warn.add(o.node, "repaired: "+shorten(b.contentType, 60)+" with an object is sent as JSON") // Docker's older documents
 		b.kind, b.contentType, b.wildcard = jsonBody, "application/json", false
@@ -265,7 +270,7 @@ func (im *importer) objectArgs(b *bodyPlan, spec *bodySpec) []*arg {
 		return []*arg{a}
 	}
 	b.flat = true
-	b.check = s.minProps != "" || s.maxProps != "" || s.not != nil || s.ifs != nil || len(s.dependent) > 0 || len(s.anyOf)+len(s.oneOf) > 0
+	b.check = s.joins(0) || b.whole.joins(0)
 	var args []*arg
 	for _, p := range s.props {
 		flat := im.merge.flat(p.schema)
@@ -284,6 +289,12 @@ func (im *importer) objectArgs(b *bodyPlan, spec *bodySpec) []*arg {
 		args = append(args, &arg{name: "additional_properties", in: "body", orig: "", rest: true, schema: rest, renamed: s.addl != nil && im.renames.holds(s.addl)})
 	}
 	return args
+}
+
+// joins says whether a schema has rules about its members together, which no argument's own check sees.
+func (s *schema) joins(depth int) bool {
+	return s.minProps != "" || s.maxProps != "" || s.not != nil || s.ifs != nil || len(s.dependent)+len(s.anyOf)+len(s.oneOf) > 0 ||
+		depth < 8 && slices.ContainsFunc(s.allOf, func(m *schema) bool { return m.joins(depth + 1) })
 }
 
 // fileOf says whether a part of a multipart body is a file, or a list of them (A10).

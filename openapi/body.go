@@ -118,7 +118,7 @@ func (r *requestBuilder) members() ([]member, error) {
 			}
 		}
 	}
-	if r.plan.body.check && r.plan.body.kind == jsonBody && len(list) > 0 {
+	if r.plan.body.check && r.plan.body.kind == jsonBody && (len(list) > 0 || r.plan.body.required) {
 		if problems := r.plan.check.joined(checked); len(problems) > 0 {
 			return nil, &ArgumentError{Problems: problems}
 		}

@@ -51,8 +51,8 @@ func (c *checker) arguments(values map[string]any) []string {
 
 // joined checks a body that has rules about its members together.
 func (c *checker) joined(values map[string]any) []string {
-	c.bodyOnce.Do(func() { c.body = compileSchema(flattenOne(c.plan.body.schema)) })
-	if c.body == nil || tooMuchWork(c.plan.body.schema, values) {
+	c.bodyOnce.Do(func() { c.body = compileSchema(flattenOne(c.plan.body.whole)) })
+	if c.body == nil || tooMuchWork(c.plan.body.whole, values) {
 		return nil
 	}
 	return c.plan.problems(c.body, values)

@@ -176,6 +176,7 @@ func (im *importer) extendArg(a *arg, args []*arg, p *plan) {
 	if ext == nil {
 		return
 	}
+	im.unknownKeys(ext, "name", "description", "hidden", "fixed")
 	if s := ext.strAt("name"); s != "" && argName(s) == s {
 		if taken(args, a, s) {
 			im.warn.add(ext, "lint: x-drawbridge.name "+shorten(s, 64)+" is another argument's name; not used")
@@ -193,6 +194,15 @@ func (im *importer) extendArg(a *arg, args []*arg, p *plan) {
 		im.prepare(a)
 		if err := p.setLiterals(a, ArgumentConfig{Fixed: Literal{Raw: v.appendJSON(nil)}}); err != nil {
 			im.warn.add(v, "lint: x-drawbridge.fixed "+err.Error()+"; not used")
+		}
+	}
+}
+
+// unknownKeys warns of what x-drawbridge does not have (§4.3).
+func (im *importer) unknownKeys(ext *node, known ...string) {
+	for _, f := range ext.fields() {
+		if !contains(known, f.key) {
+			im.warn.add(f.value, "lint: x-drawbridge."+shorten(f.key, 40)+" is not known"+didYouMean(f.key, known))
 		}
 	}
 }

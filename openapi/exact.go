@@ -89,7 +89,7 @@ type exactWriter struct {
 func (w *exactWriter) schema(s *schema, depth int) any {
 	w.nodes++
 	lossy := s.cut || s.format != "" || s.encoding != "" || s.media != "" || len(s.prefix) > 0 || len(s.patternProps) > 0 || len(s.dependent) > 0 ||
-		s.ifs != nil || s.contains != nil || s.propNames != nil
+		s.ifs != nil || s.contains != nil || s.propNames != nil || s.otherProps != nil || s.otherItems != nil
 	if depth > 6 || w.nodes > maxExactNodes || lossy {
 		w.failed = true
 		return nil

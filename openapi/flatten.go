@@ -3,6 +3,7 @@ package openapi
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strconv"
 )
 
@@ -106,15 +107,22 @@ func (f *flattener) schema(k flatKey) any {
 	return map[string]any{"$ref": "#/$defs/" + id}
 }
 
+// isReadOnly says whether a property leaves inputs (A8), also where a description stands beside the reference to it.
+func (s *schema) isReadOnly(depth int) bool {
+	return s.readOnly || depth < 8 && slices.ContainsFunc(s.allOf, func(m *schema) bool { return m.isReadOnly(depth + 1) })
+}
+
 func (s *schema) isLeaf() bool {
 	return len(s.props) == 0 && s.items == nil && s.addl == nil && len(s.allOf)+len(s.anyOf)+len(s.oneOf)+len(s.prefix)+len(s.patternProps)+len(s.dependent) == 0 &&
-		s.not == nil && s.ifs == nil && s.contains == nil && s.propNames == nil
+		s.not == nil && s.ifs == nil && s.contains == nil && s.propNames == nil && s.otherProps == nil && s.otherItems == nil
 }
 
 func (f *flattener) write(k flatKey) map[string]any {
 	s := k.schema
 	out := map[string]any{}
 	f.writeScalar(out, s, k.nulls)
+	f.one(out, "unevaluatedProperties", s.otherProps)
+	f.one(out, "unevaluatedItems", s.otherItems)
 	f.writeObject(out, k)
 	f.writeArray(out, k)
 	f.list(out, "anyOf", append(append([]*schema(nil), s.anyOf...), s.oneOf...), flatKey{member: k.member, nulls: k.nulls}) // overlapping variants are common: oneOf would refuse good calls
@@ -193,7 +201,7 @@ func (f *flattener) writeObject(out map[string]any, k flatKey) {
 	if len(s.props) > 0 {
 		props := make(map[string]any, len(s.props))
 		for i, p := range s.props {
-			if !p.schema.readOnly {
+			if !p.schema.isReadOnly(0) {
 				props[names[i]] = f.schema(flatKey{p.schema, false, k.nulls})
 			}
 		}
@@ -204,7 +212,7 @@ func (f *flattener) writeObject(out map[string]any, k flatKey) {
 		name, readOnly := r, false
 		for i, p := range s.props {
 			if p.name == r {
-				name, readOnly = names[i], p.schema.readOnly
+				name, readOnly = names[i], p.schema.isReadOnly(0)
 			}
 		}
 		if !readOnly {
@@ -230,6 +238,7 @@ func (f *flattener) writeObject(out map[string]any, k flatKey) {
 				patterns[p.name] = f.schema(flatKey{p.schema, false, k.nulls})
 			} else {
 				delete(out, "additionalProperties") // what the pattern would allow must not be refused
+				delete(out, "unevaluatedProperties")
 			}
 		}
 		out["patternProperties"] = patterns

@@ -93,7 +93,7 @@ func (im *importer) identify() error {
 		im.swagger = true
 	case version != nil && (text == "3" || text == "3.0"):
 		im.warn.add(version, "repaired: openapi: "+text+" is read as 3.0")
-	case version != nil && (strings.HasPrefix(text, "3.0.") || strings.HasPrefix(text, "3.1") || strings.HasPrefix(text, "3.2")):
+	case version != nil && (strings.HasPrefix(text, "3.0.") || strings.HasPrefix(text+".", "3.1.") || strings.HasPrefix(text+".", "3.2.")):
 		im.reader.siblings = !strings.HasPrefix(text, "3.0.")
 	default:
 		got := "no version"

@@ -14,7 +14,7 @@ func (s *schema) surely(v any, depth int, left *int) bool {
 	if *left--; *left < 0 { // schemas that lead back to themselves by two ways are never done
 		return false
 	}
-	if s.never || depth > 32 || s.not != nil || s.ifs != nil || s.contains != nil || s.propNames != nil || s.unique ||
+	if s.never || depth > 32 || s.not != nil || s.ifs != nil || s.contains != nil || s.propNames != nil || s.otherProps != nil || s.otherItems != nil || s.unique ||
 		len(s.prefix)+len(s.patternProps)+len(s.dependent) > 0 || s.minProps != "" || s.maxProps != "" {
 		return false
 	}
@@ -135,7 +135,7 @@ func (s *schema) surelyObject(v map[string]any, depth int, left *int) bool {
 		if p == nil && len(s.props) == 0 {
 			p = s.addl
 		}
-		if p == nil || p.readOnly || !p.surely(x, depth+1, left) {
+		if p == nil || p.isReadOnly(0) || !p.surely(x, depth+1, left) {
 			return false
 		}
 	}

@@ -75,6 +75,7 @@ type schema struct {
 
 	// Only the validator looks at these (S6).
 	not, ifs, then, elses, contains, propNames *schema
+	otherProps, otherItems                     *schema // unevaluatedProperties, unevaluatedItems
 	minContains, maxContains                   string
 	patternProps                               []property
 	dependent                                  []dependency

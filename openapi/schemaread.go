@@ -382,6 +382,10 @@ func (r *schemaReader) fillApplicator(s *schema, key string, v *node) bool {
 		s.contains = r.at(v)
 	case "propertyNames":
 		s.propNames = r.at(v)
+	case "unevaluatedProperties":
+		s.otherProps = r.at(v)
+	case "unevaluatedItems":
+		s.otherItems = r.at(v)
 	case "patternProperties":
 		for _, f := range v.fields() {
 			s.patternProps = append(s.patternProps, property{f.key, r.at(f.value)})

@@ -3,6 +3,7 @@ package openapi
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // security reads what credentials an operation asks for. They never become arguments (§11).
@@ -15,7 +16,7 @@ func (im *importer) security(o *rawOperation) [][]SchemeScopes {
 	for _, alternative := range v.items() {
 		var all []SchemeScopes
 		for _, f := range alternative.fields() {
-			all = append(all, SchemeScopes{Scheme: f.key, Scopes: texts(f.value)})
+			all = append(all, SchemeScopes{Scheme: schemeName(f.key), Scopes: texts(f.value)})
 		}
 		out = append(out, all)
 	}
@@ -32,11 +33,20 @@ func (im *importer) countSchemes(alternatives [][]SchemeScopes) {
 			return // anonymous is allowed
 		}
 	}
+	single := ""
 	for _, all := range alternatives {
-		if len(all) == 1 {
-			im.schemes[all[0].Scheme]++
-			return
+		if len(all) != 1 {
+			continue
 		}
+		if configurable(im.scheme(all[0].Scheme)) {
+			single = all[0].Scheme
+			break
+		}
+		firstText(&single, all[0].Scheme)
+	}
+	if single != "" {
+		im.schemes[single]++
+		return
 	}
 	var names []string
 	for _, s := range alternatives[0] {
@@ -45,24 +55,60 @@ func (im *importer) countSchemes(alternatives [][]SchemeScopes) {
 	im.schemes["+"+strings.Join(names, ", ")]++
 }
 
-// securityWarnings says once per scheme how to configure it.
-func (im *importer) securityWarnings() {
+// schemeName is the name of a scheme in the characters that components may have (P18).
+func schemeName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '.' || r < utf8.RuneSelf && isToolChar(byte(r)) {
+			return r
+		}
+		return '_'
+	}, name)
+}
+
+// scheme finds what a document says of a security scheme; nil: nothing.
+func (im *importer) scheme(name string) *node {
 	defs := im.root.get("components").get("securitySchemes")
 	if im.swagger {
 		defs = im.root.get("securityDefinitions")
 	}
+	for _, f := range defs.fields() {
+		if schemeName(f.key) != name {
+			continue
+		}
+		if f.key != name {
+			im.warn.add(f.value, "repaired: security scheme "+shorten(f.key, 60)+" is called "+shorten(name, 60))
+		}
+		if target, err := im.lib.follow(f.value); err == nil {
+			return target
+		}
+		return f.value
+	}
+	return nil
+}
+
+// configurable says whether a credential of a backend can satisfy a scheme.
+func configurable(s *node) bool {
+	switch strings.ToLower(s.strAt("type")) {
+	case "apikey", "basic":
+		return true
+	case "http":
+		return strings.EqualFold(s.strAt("scheme"), "basic") || strings.EqualFold(s.strAt("scheme"), "bearer")
+	case "oauth2":
+		_, kind := oauthFlow(s)
+		return kind != ""
+	}
+	return false
+}
+
+// securityWarnings says once per scheme how to configure it.
+func (im *importer) securityWarnings() {
 	for _, name := range sortedKeys(im.schemes) {
 		count := im.schemes[name]
 		if several, ok := strings.CutPrefix(name, "+"); ok {
 			im.warn.at("", fmt.Sprintf("security: needs several credentials: %s (%d operations)", several, count))
 			continue
 		}
-		scheme := defs.get(name)
-		if scheme.get("$ref") != nil {
-			if target, err := im.lib.follow(scheme); err == nil {
-				scheme = target
-			}
-		}
+		scheme := im.scheme(name)
 		if !scheme.isMap() {
 			im.warn.at("", fmt.Sprintf("security: scheme %q is not declared (%d operations)", shorten(name, 60), count))
 			continue
@@ -73,7 +119,7 @@ func (im *importer) securityWarnings() {
 
 func (im *importer) schemeText(s *node) string {
 	name := visibleName(s.strAt("name"))
-	switch kind := strings.ToLower(s.strAt("type")); kind {
+	switch kind := s.strAt("type"); strings.ToLower(kind) {
 	case "apikey":
 		switch s.strAt("in") {
 		case "cookie":
@@ -85,27 +131,26 @@ func (im *importer) schemeText(s *node) string {
 	case "basic":
 		return "needs backends[].credential: {kind: basic, username: …, password: env:…}"
 	case "http":
-		if strings.EqualFold(s.strAt("scheme"), "basic") {
+		switch scheme := strings.ToLower(s.strAt("scheme")); scheme {
+		case "basic":
 			return "needs backends[].credential: {kind: basic, username: …, password: env:…}"
+		case "bearer", "":
+		default:
+			return "http " + visibleName(scheme) + " is not configured automatically"
 		}
 		return "needs backends[].credential: {kind: bearer, value: env:…}"
 	case "oauth2":
 		return im.oauthText(s)
 	case "openidconnect", "mutualtls":
-		return kind + " is not configured automatically"
+		return visibleName(kind) + " is not configured automatically"
 	}
 	return "unknown kind of scheme"
 }
 
 func (im *importer) oauthText(s *node) string {
-	flow, kind := s, s.strAt("flow")
-	if flows := s.get("flows"); flows != nil {
-		for _, k := range [...]string{"clientCredentials", "authorizationCode", "implicit", "password"} {
-			if f := flows.get(k); f != nil {
-				flow, kind = f, k
-				break
-			}
-		}
+	flow, kind := oauthFlow(s)
+	if kind == "" {
+		return "oauth2 without a flow that a gateway can take is not configured automatically"
 	}
 	token, authorize := visibleName(flow.strAt("tokenUrl")), visibleName(flow.strAt("authorizationUrl"))
 	if kind == "clientCredentials" || kind == "application" {
@@ -119,4 +164,15 @@ func (im *importer) oauthText(s *node) string {
 		return "needs backends[].credential: {kind: on_behalf_of, scope: …}"
 	}
 	return strings.TrimSpace("needs backends[].credential: {kind: connection, provider: …} with providers: authorize_url: " + authorize + ", token_url: " + token)
+}
+
+// oauthFlow is the flow that a credential would take; kind "" when there is none, as with devices alone.
+func oauthFlow(s *node) (flow *node, kind string) {
+	flows := s.get("flows")
+	for _, k := range [...]string{"clientCredentials", "authorizationCode", "implicit", "password"} {
+		if f := flows.get(k); f != nil {
+			return f, k
+		}
+	}
+	return s, s.strAt("flow") // 2.0
 }

@@ -115,6 +115,19 @@ func TestXDrawbridgeOfArguments(t *testing.T) { // §4.3, A6
 	}
 }
 
+func TestUnknownKeysOfXDrawbridgeAreWarnings(t *testing.T) { // §4.3
+	d := importText(t, `{"openapi":"3.1.0","info":{},"servers":[{"url":"https://api.example"}],"x-drawbridge":{"retries":true},"paths":{"/x":{"x-drawbridge":{"retry":true},"get":{"x-drawbridge":{"nam":"y","description":"D."},
+		"parameters":[{"name":"q","in":"query","x-drawbridge":{"hiden":true},"schema":{"type":"string"}}]},"put":{}}}}`, Options{})
+	var got []string
+	for _, w := range d.Warnings {
+		got = append(got, w.Message)
+	}
+	want := `lint: x-drawbridge.retries is not known|lint: x-drawbridge.nam is not known; did you mean "name"?|lint: x-drawbridge.hiden is not known; did you mean "hidden"?`
+	if strings.Join(got, "|") != want {
+		t.Errorf("warnings %s", strings.Join(got, "|"))
+	}
+}
+
 func TestAllFaultsOfConfigurationAreToldAtOnce(t *testing.T) { // §3.1, A6, STYLE 3
 	lit := func(s string) Literal { return Literal{Raw: json.RawMessage(s)} }
 	doc := `{"openapi":"3.1.0","info":{},"paths":{"/a":{"get":{"operationId":"getA","parameters":[{"name":"limit","in":"query","schema":{"type":"integer","maximum":9}},{"name":"q","in":"query","required":true,"schema":{"type":"string"}}]}},

@@ -26,6 +26,9 @@ type plan struct {
 // tool makes one tool.
 func (im *importer) tool(o *rawOperation) (*Tool, error) {
 	config := im.config(o)
+	for _, n := range [...]*node{im.root, o.item, o.node} {
+		im.unknownKeys(n.get("x-drawbridge"), "skip", "name", "description", "annotations", "content_type", "retry")
+	}
 	base, err := im.baseURL(o)
 	if err != nil {
 		return nil, err

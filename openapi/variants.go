@@ -163,17 +163,22 @@ func (t *translator) accepted(s *schema, depth int) (kinds, items types) {
 		return 0, 0
 	}
 	if n := len(flat.anyOf) + len(flat.oneOf); n > 0 {
+		unknown := false
 		for _, m := range slices.Concat(flat.anyOf, flat.oneOf) {
 			k, i := t.accepted(m, depth+1)
 			if k == 0 {
 				return 0, 0
 			}
 			kinds, items = kinds|k, items|i
+			unknown = unknown || k.has(tArray) && i == 0
+		}
+		if unknown { // a list of anything is one of the variants
+			items = 0
 		}
 		return kinds | flat.types&tNull, items
 	}
 	kinds = flat.infer()
-	if kinds.has(tArray) && flat.items != nil {
+	if kinds.has(tArray) && flat.items != nil && len(flat.prefix) == 0 { // of a tuple each item has a type of its own
 		items, _ = t.accepted(flat.items, depth+1)
 	}
 	if kinds == tNull {

@@ -108,6 +108,7 @@ func (w *work) members(s *schema, at *spot, add func(*schema, *spot)) {
 		for _, p := range s.patternProps {
 			add(p.schema, m)
 		}
+		add(s.otherProps, m)
 		add(s.propNames, &spot{})
 	}
 }
@@ -120,5 +121,6 @@ func (w *work) items(s *schema, at *spot, add func(*schema, *spot)) {
 			add(s.items, item)
 		}
 		add(s.contains, item)
+		add(s.otherItems, item)
 	}
 }
