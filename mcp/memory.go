@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +17,10 @@ type MemorySessions struct {
 	byUse  *list.List               // least recently used first
 	owners map[string]int           // open sessions by owner
 	limits SessionLimits            // of the last Create
+
+	ended   func(Session) // nil: nobody wants to know
+	gone    []Session     // ended by themselves, and not told yet
+	telling atomic.Bool   // there are such
 }
 
 type stored struct{ s Session }
@@ -25,8 +30,31 @@ func NewMemorySessions() *MemorySessions {
 	return &MemorySessions{byID: map[string]*list.Element{}, byUse: list.New(), owners: map[string]int{}}
 }
 
+// OnEnd implements SelfEnding.
+func (m *MemorySessions) OnEnd(ended func(Session)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ended = ended
+}
+
+// Sweep implements SelfEnding.
+func (m *MemorySessions) Sweep(now time.Time) (left int) {
+	defer m.tell()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for e := m.byUse.Front(); e != nil; {
+		next := e.Next()
+		if m.over(&e.Value.(*stored).s, now) {
+			m.expire(e)
+		}
+		e = next
+	}
+	return len(m.byID)
+}
+
 // Create implements SessionStore.
 func (m *MemorySessions) Create(_ context.Context, s Session, limits SessionLimits) error {
+	defer m.tell()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.limits = limits
@@ -50,6 +78,7 @@ func (m *MemorySessions) Create(_ context.Context, s Session, limits SessionLimi
 
 // Get implements SessionStore.
 func (m *MemorySessions) Get(_ context.Context, id string, now time.Time) (Session, error) {
+	defer m.tell()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e, ok := m.live(id, now)
@@ -61,6 +90,7 @@ func (m *MemorySessions) Get(_ context.Context, id string, now time.Time) (Sessi
 
 // Touch implements SessionStore.
 func (m *MemorySessions) Touch(_ context.Context, id string, now time.Time, level string) error {
+	defer m.tell()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e, ok := m.live(id, now)
@@ -92,12 +122,13 @@ func (m *MemorySessions) End(_ context.Context, id string, now time.Time) error 
 
 // EndGrant implements SessionStore.
 func (m *MemorySessions) EndGrant(_ context.Context, grant string, _ time.Time) error {
+	defer m.tell()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for e := m.byUse.Front(); e != nil; {
 		next := e.Next()
 		if s := e.Value.(*stored).s; grant != "" && s.Grant == grant {
-			m.drop(e)
+			m.expire(e)
 		}
 		e = next
 	}
@@ -118,7 +149,7 @@ func (m *MemorySessions) live(id string, now time.Time) (*list.Element, bool) {
 		return nil, false
 	}
 	if m.over(&e.Value.(*stored).s, now) {
-		m.drop(e)
+		m.expire(e)
 		return nil, false
 	}
 	return e, true
@@ -131,14 +162,14 @@ func (m *MemorySessions) over(s *Session, now time.Time) bool {
 // sweep drops what is idle for too long: all of it is at the front.
 func (m *MemorySessions) sweep(now time.Time) {
 	for e := m.byUse.Front(); e != nil && m.over(&e.Value.(*stored).s, now); e = m.byUse.Front() {
-		m.drop(e)
+		m.expire(e)
 	}
 }
 
 func (m *MemorySessions) endLongestIdle(owner string) {
 	for e := m.byUse.Front(); e != nil; e = e.Next() {
 		if e.Value.(*stored).s.Owner == owner {
-			m.drop(e)
+			m.expire(e)
 			return
 		}
 	}
@@ -149,5 +180,29 @@ func (m *MemorySessions) drop(e *list.Element) {
 	delete(m.byID, s.ID)
 	if m.owners[s.Owner]--; m.owners[s.Owner] <= 0 {
 		delete(m.owners, s.Owner)
+	}
+}
+
+// expire drops a session that nobody asked to end.
+func (m *MemorySessions) expire(e *list.Element) {
+	if m.ended != nil {
+		m.gone = append(m.gone, e.Value.(*stored).s)
+		m.telling.Store(true)
+	}
+	m.drop(e)
+}
+
+// tell is called without the lock.
+func (m *MemorySessions) tell() {
+	if !m.telling.Load() {
+		return
+	}
+	m.mu.Lock()
+	gone, ended := m.gone, m.ended
+	m.gone = nil
+	m.telling.Store(false)
+	m.mu.Unlock()
+	for _, s := range gone {
+		ended(s)
 	}
 }

@@ -64,3 +64,12 @@ type SessionStore interface {
 	// EndGrant ends every session of a grant (S10).
 	EndGrant(ctx context.Context, grant string, now time.Time) error
 }
+
+// SelfEnding is a SessionStore that says when a session ended without its client's word: it was idle or old, made room for
+// another of its caller's, or lost its grant. What is open of it is closed then as if it had been DELETEd (S7).
+type SelfEnding interface {
+	// OnEnd has ended called for each such session, from any goroutine, without locks. Call it before the first Create.
+	OnEnd(ended func(Session))
+	// Sweep ends what is idle or old now and returns how many sessions are left.
+	Sweep(now time.Time) (left int)
+}

@@ -144,6 +144,7 @@ func (x *exchange) oldSession() error {
 		return unavailable(err)
 	}
 	x.session = id
+	x.farewells.watch(x.limits.SessionIdle)
 	return nil
 }
 

@@ -23,6 +23,7 @@ type state struct {
 	streams   oldStreams
 	tapes     tapes
 	hub       hub
+	farewells farewells
 }
 
 // settings are what a reload may change. A request keeps those it came in with.
@@ -56,6 +57,7 @@ func (h *Handler) init() *state {
 		s.streams.init()
 		s.tapes.init()
 		s.hub.init()
+		s.farewells.init(h)
 	})
 	return &h.edge
 }

@@ -170,6 +170,7 @@ func (x *exchange) createSession() error {
 		return unavailable(err)
 	}
 	x.session = id
+	x.farewells.watch(x.limits.SessionIdle)
 	return nil
 }
 
