@@ -47,6 +47,7 @@ func (s *Server) holders(ctx context.Context, r *edge.Request, uris []string) ([
 	var wait sync.WaitGroup
 	var mu sync.Mutex
 	var failed error
+	wait.Go(func() { s.gatherAbout(ctx, r) }) // onlyHolder wants to know, and a source that hangs is waited for once
 	for _, src := range s.sources {
 		for _, method := range []string{resourcesList, templatesList} {
 			wait.Go(func() {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/combined"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
@@ -77,6 +79,20 @@ func TestASourceThatCannotSayWhatItHasIsNotTakenForEmpty(t *testing.T) { // C5
 	}
 	_, err := ask(t, s, false, "resources/read", `{"uri":"x:1"}`)
 	wantCode(t, err, edge.CodeServer)
+}
+
+func TestAnAddressThatNobodyListsIsWaitedForOnce(t *testing.T) { // C5: ≤ 5 s
+	synctest.Test(t, func(t *testing.T) {
+		hangs := &fake{before: func(ctx context.Context, _ *edge.Request) error { <-ctx.Done(); return ctx.Err() }}
+		b := &fake{about: holds, resources: []string{`{"uri":"x:2"}`}, other: reads("B")}
+		s := build(t, combined.Config{Sources: []combined.Source{of("a", hangs), of("b", b)}})
+		start := time.Now()
+		_, err := ask(t, s, false, "resources/read", `{"uri":"x:1"}`)
+		wantCode(t, err, edge.CodeServer)
+		if took := time.Since(start); took != 5*time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
 }
 
 func TestAResourceThatIsNewIsFound(t *testing.T) {
