@@ -158,13 +158,18 @@ func (x *exchange) endStream(ctx context.Context, s *writer, last *lastEvent, er
 		return
 	case clean:
 		err = &Error{Code: CodeServer, Msg: brokeOff}
+	case errors.Is(err, eventstream.ErrTooLarge):
+		err = &Error{Code: CodeServer, Msg: otherThing, Err: err}
 	}
 	e := x.asError(err)
 	x.note(e)
 	_ = s.write([]event{{kind: answerEvent, data: x.errorBody(e)}})
 }
 
-const brokeOff = "the connection to the upstream broke off"
+const (
+	brokeOff   = "the connection to the upstream broke off"
+	otherThing = "upstream sent something that is not MCP"
+)
 
 // lastEvent remembers the end of a stream, to see then whether the answer was sent. Nothing is parsed before.
 type lastEvent struct {

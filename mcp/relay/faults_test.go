@@ -72,6 +72,14 @@ func TestFaultsOfTheUpstream(t *testing.T) { // §9.3
 		"a stream without an answer": {answer: func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) {
 			mcptest.Stream(w)(": hello\n\n")
 		}, status: 200, want: "broke off"},
+		"an event that is too large": {answer: func(w http.ResponseWriter, r *http.Request, _ mcptest.UpstreamMessage) {
+			mcptest.Stream(w)(late + "data: " + strings.Repeat("x", 200<<10))
+			<-r.Context().Done()
+		}, status: 200, want: late + "event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":\"c1\",\"error\":{\"code\":-32000,\"message\":\"upstream sent something that is not MCP\"}}"},
+		"400 with a result": {answer: answerWith(400, asJSON, `{"jsonrpc":"2.0","id":"c1","result":{}}`), status: 502, want: `upstream sent something that is not MCP`},
+		"200 with a mark":   {answer: answerWith(200, asJSON, "\uFEFF"+`{"jsonrpc":"2.0","id":"c1","result":{}}`), status: 502, want: `upstream sent something that is not MCP`},
+		"200 with many":     {answer: answerWith(200, asJSON, `[{"jsonrpc":"2.0","id":"c1","result":{}}]`), status: 502, want: `upstream sent something that is not MCP`},
+		"201":               {answer: answerWith(201, asJSON, `{"jsonrpc":"2.0","id":"c1","result":{}}`), status: 200, want: `{"jsonrpc":"2.0","id":"c1","result":{}}`},
 		"something told after the answer": {answer: func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) {
 			mcptest.Stream(w)("data: {\"jsonrpc\":\"2.0\",\"id\":\"c1\",\"result\":{\"method\":1}}\n\n: bye\n\n")
 		}, status: 200, want: `"result":{"method":1}}`, absent: "error"},
@@ -88,7 +96,7 @@ func TestFaultsOfTheUpstream(t *testing.T) { // §9.3
 			up.On("tools/call", c.answer)
 			up.On("prompts/get", c.answer)
 			g := newGateway(t, up.URL, func(r *relay.Config, b *proxy.BackendConfig) {
-				r.Leg = speaks{Modern: true}
+				r.Leg, r.Limits.Body = speaks{Modern: true}, 64<<10
 				if name == "an answer that is late" || name == "a stream that falls silent" {
 					b.Timeout, r.Timeout = 50*time.Millisecond, 50*time.Millisecond
 				}

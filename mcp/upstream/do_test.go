@@ -343,6 +343,11 @@ func TestFaultsOfAnUpstreamAreSaidWithoutSecrets(t *testing.T) { // §9.3
 			mcptest.JSON(w, m.ID, `{"a":1,"a":2}`)
 		}, otherThing},
 		"nothing": {func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) { w.WriteHeader(202) }, otherThing},
+		"a result that is refused": {func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(400)
+			_, _ = w.Write([]byte(`{"jsonrpc":"2.0","id":` + string(m.ID) + `,"result":{}}`))
+		}, otherThing},
 		"redirect": {func(w http.ResponseWriter, r *http.Request, _ mcptest.UpstreamMessage) {
 			http.Redirect(w, r, "http://169.254.169.254/", 307)
 		}, otherThing},

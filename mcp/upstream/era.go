@@ -70,6 +70,8 @@ func (l *Leg) probeOld(ctx context.Context, on *Behalf) (Verdict, error) {
 	switch {
 	case refusesHandshake(status) && code(answer) != "-32022" && l.hasLine(ctx, on):
 		return Verdict{Legacy: true, SSE: true}, nil
+	case ctx.Err() != nil:
+		return Verdict{}, context.Cause(ctx)
 	case status == 0:
 		return Verdict{}, l.final(ctx, err)
 	case answer != nil && s.agree(answer) == nil && s.notify(ctx, "notifications/initialized", nil) == nil:

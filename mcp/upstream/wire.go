@@ -85,7 +85,7 @@ func (w *wire) refusal(kind string) error {
 		return w.l.broke(err)
 	}
 	status := w.answer.Status
-	if m, err := w.l.decode(text); kind == "application/json" && err == nil && m.Kind == strictjson.Response {
+	if m, err := w.l.decode(text); kind == "application/json" && err == nil && m.Error.Present() {
 		w.single = m
 		if status != http.StatusNotFound || string(m.Bytes(m.Member(m.Error, "code"))) != "-32001" {
 			return nil
