@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/splice"
@@ -387,9 +388,22 @@ func (s *Server) about(ctx context.Context, r *edge.Request) (json.RawMessage, e
 		return result, nil
 	}
 	text, _ := m.Text(m.Member(m.Result, "instructions"))
-	quoted, _ := json.Marshal(strings.TrimSpace(text + "\n\n" + sentence))
+	quoted, _ := json.Marshal(instructed(text))
 	whole := splice.Apply(m.Body, splice.Members(m, m.Result, map[string][]byte{"instructions": quoted}))
 	return whole[m.Result.Start : len(whole)-1], nil
+}
+
+// instructed is a text with the sentence about searching. What was within the limit (mcp.md §1) stays so.
+func instructed(text string) string {
+	const between = "\n\n"
+	if text = strings.TrimSpace(text); text == "" {
+		return sentence
+	}
+	whole := []rune(text)
+	if room := mcp.MaxInstructions - len(between+sentence); len(whole) > room && len(whole) <= mcp.MaxInstructions {
+		text = string(whole[:room-1]) + "…"
+	}
+	return text + between + sentence
 }
 
 // clip keeps what is repeated to a caller short.

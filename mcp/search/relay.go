@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"strings"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 )
@@ -53,7 +52,7 @@ func (s *Server) Instruct(r *edge.Request, text string) string {
 	if v := s.lately(r.Caller); v == nil || !v.searched {
 		return text
 	}
-	return strings.TrimSpace(text + "\n\n" + sentence)
+	return instructed(text)
 }
 
 // Begin looks at a call on its way to the upstream. One of find_tools and describe_tool is answered by result; call_tool by

@@ -207,3 +207,12 @@ func TestAPanicWhileLookingIsNoMoreThanThat(t *testing.T) { // B11
 		t.Errorf("%s", got)
 	}
 }
+
+func TestInstructionsStayWithinTheirLimit(t *testing.T) { // §1, F7
+	for length, want := range map[int]int{0: len(sentence), 10: 10 + 2 + len(sentence), 2048: 2048, 2000: 2048, 3000: 3000 + 2 + len(sentence)} {
+		got := instructed(strings.Repeat("ä", length))
+		if n := len([]rune(got)); n != want || !strings.HasSuffix(got, sentence) {
+			t.Errorf("%d characters became %d, want %d", length, n, want)
+		}
+	}
+}
