@@ -1,8 +1,42 @@
 package search
 
 import (
+	"encoding/json"
+	"strings"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/splice"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 )
+
+// wrongArguments ends what a tool made of an API says when its arguments do not fit.
+const wrongArguments = "Correct the arguments and call again."
+
+// withSchema adds the tool's schema to a result that says that the arguments were wrong: a model that skipped describe_tool
+// can repair its call (F6).
+func withSchema(result json.RawMessage, t Tool, arguments []byte) json.RawMessage {
+	m, ok := opened(result)
+	if !ok || string(m.Bytes(m.Member(m.Result, "isError"))) != "true" {
+		return result
+	}
+	content := m.Member(m.Result, "content")
+	items := m.Elements(content)
+	if len(items) == 0 {
+		return result
+	}
+	d, ok := opened(t.Wire)
+	if !ok {
+		return result
+	}
+	schema := d.Bytes(d.Member(d.Result, "inputSchema"))
+	text, _ := m.Text(m.Member(items[0], "text"))
+	if !strings.HasSuffix(text, wrongArguments) && !strings.HasPrefix(text, `argument "`) && !misfits(schema, arguments) {
+		return result
+	}
+	said, _ := json.Marshal("The arguments of " + t.Name + ": " + string(schema))
+	more := append(append([]byte(`,{"type":"text","text":`), said...), '}')
+	whole := splice.Apply(m.Body, []splice.Piece{{At: strictjson.Span{Start: content.End - 1, End: content.End - 1}, With: more}})
+	return whole[m.Result.Start : len(whole)-1]
+}
 
 // misfits reports whether arguments plainly do not fit a schema: one that is required is missing, one is there that must not
 // be, or is of another type. Upstreams say so in words of their own; a model that skipped describe_tool needs the schema (F6).

@@ -1,0 +1,186 @@
+package pins
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// change is what one list makes of the pins.
+type change struct {
+	b       *Book
+	prefix  string
+	first   bool // the source was never seen
+	others  []string
+	put     []Pin
+	drop    []string
+	visible bool // what is held became other
+}
+
+// know notes what was listed (Q7). What a whole list lacks is no longer known.
+func (w *change) know(tools []Definition, whole bool) {
+	known := w.b.known[w.prefix]
+	if known == nil || whole {
+		known = make(map[string]bool, len(tools))
+	}
+	if whole {
+		for name := range w.b.known[w.prefix] {
+			delete(w.b.place, name)
+		}
+	}
+	for i, t := range tools {
+		if known[t.Name] = true; whole {
+			w.b.place[t.Name] = i
+		}
+	}
+	w.b.known[w.prefix] = known
+	w.b.whole[w.prefix] = w.b.whole[w.prefix] || whole
+}
+
+func (w *change) judge(ctx context.Context, t Definition) {
+	text := t.text()
+	sum := sha256.Sum256(text)
+	hash := fmt.Sprintf("%x", sum)
+	pin, now := w.b.pins[t.Name], w.b.now()
+	switch {
+	case pin == nil && !w.first && w.b.rule.Added == "hold":
+		pin = &Pin{Server: w.b.Server, Tool: t.Name, HeldHash: hash, Held: text, Since: now}
+		w.hold(ctx, pin, "")
+	case pin == nil:
+		pin = &Pin{Server: w.b.Server, Tool: t.Name, Hash: hash, Approved: text, Since: now}
+	case pin.Hash == hash && pin.HeldHash == "" && pin.Gone.IsZero():
+		return
+	case pin.Hash == hash: // back to what was approved (Q5)
+		w.visible = w.visible || pin.HeldHash != ""
+		pin.HeldHash, pin.Held, pin.Gone = "", nil, time.Time{}
+	case pin.HeldHash == hash:
+		if pin.Gone.IsZero() {
+			return
+		}
+		pin.Gone = time.Time{}
+	case w.b.rule.Changed == "allow" && pin.Hash != "":
+		pin.Hash, pin.Approved, pin.HeldHash, pin.Held, pin.Since, pin.Gone = hash, text, "", nil, now, time.Time{}
+		w.visible = true
+	default:
+		old := pin.Hash
+		pin.HeldHash, pin.Held, pin.Since, pin.Gone = hash, text, now, time.Time{}
+		w.hold(ctx, pin, old)
+	}
+	w.lint(ctx, t.Name, text)
+	w.b.pins[t.Name] = pin
+	w.put = append(w.put, *pin)
+}
+
+// hold writes down that a tool is held back (Q3).
+func (w *change) hold(ctx context.Context, pin *Pin, old string) {
+	w.visible = true
+	w.b.Log.WarnContext(ctx, "tool.quarantined", "server", pin.Server, "tool", clip(pin.Tool), "approved", old, "held", pin.HeldHash)
+}
+
+// gone marks what the list lacks, and drops what has been gone for long (Q5).
+func (w *change) gone(tools []Definition) {
+	now, listed := w.b.now(), make(map[string]bool, len(tools))
+	for _, t := range tools {
+		listed[t.Name] = true
+	}
+	for name, pin := range w.b.pins {
+		if !strings.HasPrefix(name, w.prefix) || listed[name] {
+			continue
+		}
+		switch {
+		case pin.Gone.IsZero():
+			pin.Gone = now
+			w.put = append(w.put, *pin)
+		case now.Sub(pin.Gone) > keepGone:
+			delete(w.b.pins, name)
+			w.drop = append(w.drop, name)
+		}
+	}
+	w.forget()
+}
+
+// forget drops those that went first when there are too many.
+func (w *change) forget() {
+	var gone []*Pin
+	size := 0
+	for _, pin := range w.b.pins {
+		if !pin.Gone.IsZero() {
+			gone = append(gone, pin)
+			size += len(pin.Approved) + len(pin.Held)
+		}
+	}
+	if len(gone) <= maxGone && size <= maxGoneBytes {
+		return
+	}
+	slices.SortFunc(gone, func(x, y *Pin) int { return x.Gone.Compare(y.Gone) })
+	for i, pin := range gone {
+		if len(gone)-i <= maxGone && size <= maxGoneBytes {
+			break
+		}
+		size -= len(pin.Approved) + len(pin.Held)
+		delete(w.b.pins, pin.Tool)
+		w.drop = append(w.drop, pin.Tool)
+	}
+	w.put = slices.DeleteFunc(w.put, func(p Pin) bool { return w.b.pins[p.Tool] == nil })
+}
+
+func (w *change) write(ctx context.Context) error {
+	if len(w.put) > 0 {
+		if err := w.b.Store.PutPins(ctx, w.put); err != nil {
+			return err
+		}
+	}
+	if len(w.drop) > 0 {
+		if err := w.b.Store.DropPins(ctx, w.b.Server, w.drop); err != nil {
+			return err
+		}
+	}
+	if w.visible {
+		w.b.told()
+	}
+	return nil
+}
+
+// merged has each name once. A name that a list has twice is one tool made of all its definitions: else the one that was
+// approved would cover for the other.
+func merged(tools []Definition) []Definition {
+	at := make(map[string]int, len(tools))
+	list := make([]Definition, 0, len(tools))
+	for _, t := range tools {
+		i, twice := at[t.Name]
+		if !twice {
+			at[t.Name] = len(list)
+			list = append(list, t)
+			continue
+		}
+		list[i].twins = append(list[i].twins[:len(list[i].twins):len(list[i].twins)], t.Wire)
+	}
+	return list
+}
+
+// text is what of a tool is pinned. A definition that has no canonical form is pinned as it is written.
+func (t Definition) text() []byte {
+	text := canonicalOr(t.Wire)
+	if len(t.twins) == 0 {
+		return text
+	}
+	text = append(text[:len(text)-1:len(text)-1], `,"twins":[`...)
+	for i, twin := range t.twins {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(text, canonicalOr(twin)...)
+	}
+	return append(text, "]}"...)
+}
+
+func canonicalOr(definition json.RawMessage) []byte {
+	if text, err := Canonical(definition); err == nil {
+		return text
+	}
+	return definition
+}
