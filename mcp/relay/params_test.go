@@ -82,3 +82,21 @@ func TestToolsThatModernClientsDropAreNotListed(t *testing.T) { // U1
 		t.Errorf("a legacy client sees %s", body)
 	}
 }
+
+// What a policy writes into an argument stands in its header, too: the upstream compares them.
+func TestHeadersFollowArgumentsThatPoliciesSet(t *testing.T) { // H8, llm.md: set_argument
+	up := mcptest.NewUpstream(t)
+	listing(up, `{"name":"t","inputSchema":{"type":"object","properties":{"tenant":{"type":"string","x-mcp-header":"Tenant"},"n":{"type":"integer","x-mcp-header":"N"}}}}`)
+	g := newGateway(t, up.URL, func(c *relay.Config, _ *proxy.BackendConfig) {
+		set := &proxy.Policies{}
+		set.ByPhase[proxy.PhaseShape] = []proxy.Policy{setter{}}
+		c.Policies = func(string) *proxy.Policies { return set }
+	})
+	g.do(g.modern("tools/list", "", listBody))
+	resp, body := g.do(g.call("t", `{"tenant":"mine","n":7}`, "Mcp-Param-Tenant", "mine", "Mcp-Param-N", "7", "Mcp-Param-Other", "o"))
+	requests := up.Requests()
+	last := requests[len(requests)-1].Header
+	if resp.StatusCode != 200 || last.Get("Mcp-Param-Tenant") != "ours" || last.Get("Mcp-Param-N") != "7" || last.Get("Mcp-Param-Other") != "o" {
+		t.Errorf("%d %s, the upstream got %v", resp.StatusCode, body, last)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/splice"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
@@ -121,6 +122,11 @@ func (x *exchange) build(ctx context.Context, b *proxy.Backend, call *proxy.Call
 		req.Body, req.GetBody, req.ContentLength = nil, nil, 0
 	}
 	x.headers(req.Header)
+	if len(call.Shape.Arguments) > 0 && x.r.Modern {
+		if err := paramheader.Rewrite(x.s.cfg.Leg.Known(behalf(x.r), x.tool), body, req.Header); err != nil {
+			return nil, err
+		}
+	}
 	return req, nil
 }
 

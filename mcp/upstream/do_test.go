@@ -13,6 +13,7 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 	"github.com/drawbridge-mcp/drawbridge/mcp/mcptest"
+	"github.com/drawbridge-mcp/drawbridge/proxy"
 )
 
 func TestAModernRequestCarriesItsEra(t *testing.T) { // U1, §11.2
@@ -40,6 +41,29 @@ func TestAModernRequestCarriesItsEra(t *testing.T) { // U1, §11.2
 		if got := r.Header.Get(name); got != want {
 			t.Errorf("%s = %q, want %q", name, got, want)
 		}
+	}
+}
+
+type tenant struct{}
+
+func (tenant) Admit(_ context.Context, c *proxy.Call) (proxy.Verdict, error) {
+	c.Shape.Arguments = []proxy.Argument{{Name: "tenant", Value: []byte(`"ours"`)}}
+	return proxy.Verdict{}, nil
+}
+
+// What a policy writes into an argument stands in its header, too.
+func TestHeadersFollowPolicies(t *testing.T) { // U1, llm.md: set_argument
+	up := mcptest.NewUpstream(t)
+	up.On("tools/list", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+		mcptest.JSON(w, m.ID, `{"tools":[{"name":"t","inputSchema":{"properties":{"tenant":{"type":"string","x-mcp-header":"Tenant"}}}}]}`)
+	})
+	set := &proxy.Policies{}
+	set.ByPhase[proxy.PhaseShape] = []proxy.Policy{tenant{}}
+	l, _ := newLeg(t, up.URL, func(c *Config) { c.Policies = func(string) *proxy.Policies { return set } })
+	do(t, l, &Request{On: as("a"), Modern: true, Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"t","arguments":{"tenant":"mine"}}`)})
+	got := sent(up, "tools/call")[0]
+	if got.Header.Get("Mcp-Param-Tenant") != "ours" || !strings.Contains(got.Body, `"tenant":"ours"`) {
+		t.Errorf("%s %s", got.Header.Get("Mcp-Param-Tenant"), got.Body)
 	}
 }
 

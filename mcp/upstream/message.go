@@ -259,5 +259,11 @@ func (s *sending) build(ctx context.Context, b *proxy.Backend, call *proxy.Call)
 	for name, v := range s.header {
 		req.Header[name] = v
 	}
+	if len(call.Shape.Arguments) > 0 && s.header["Mcp-Method"] != nil {
+		name, _ := s.m.Text(s.m.Name)
+		if err := paramheader.Rewrite(s.l.declared(ctx, s.on, name), body, req.Header); err != nil {
+			return nil, err
+		}
+	}
 	return req, nil
 }

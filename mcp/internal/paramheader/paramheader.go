@@ -18,6 +18,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 )
 
 // Prefix begins the names of the headers.
@@ -121,6 +122,22 @@ func Write(declared []Param, args json.RawMessage, h http.Header) {
 			h[p.key] = []string{Value(value)}
 		}
 	}
+}
+
+// Rewrite has the headers say what a message says whose arguments were changed on the way, by a policy for one.
+func Rewrite(declared []Param, message []byte, h http.Header) error {
+	if len(declared) == 0 {
+		return nil
+	}
+	m, err := strictjson.Decode(message, strictjson.Limits{Upstream: true, Depth: 512, Members: 10_000_000})
+	if err != nil {
+		return fmt.Errorf("read the changed arguments: %w", err)
+	}
+	for _, p := range declared {
+		delete(h, p.key)
+	}
+	Write(declared, m.Bytes(m.Arguments), h)
+	return nil
 }
 
 // Value is a text as an Mcp-* header carries it (H6): as it is when that is unmistakable, else in the base64 form.
