@@ -1,7 +1,8 @@
 // Package upstream is the leg to an MCP server elsewhere, message by message (mcp.md §16.1).
 //
 //	Request ─ era ─┬ modern: POST with _meta and headers ─────────────┐
-//	               └ legacy: a session from the pool ─ POST ──────────┴▶ notifications, questions, the answer
+//	               ├ legacy: a session from the pool ─ POST ──────────┼▶ notifications, questions, the answer
+//	               └ 2024-11-05: a line of the pool ─ POST ⇢ stream ──┘
 //	Listen ─ one stream for everybody with the same credential ─▶ what belongs to no request
 //	List   ─ all pages, kept as long as the upstream says ─▶ definitions, as bytes
 //
