@@ -30,8 +30,9 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/proxy/secret"
 )
 
-// TestTranscriptsAcrossEras plays the written requests of testdata/crossing to a server whose upstream is of the other era, and
-// compares the answers, and what the upstream was sent, byte for byte: the rows of mcp.md §11 and §16.1.
+// TestTranscriptsAcrossEras plays the written requests of testdata/crossing to a server whose upstream is of the other era,
+// those of testdata/relay where it is of the same, and compares the answers, and what the upstream was sent, byte for byte:
+// the rows of mcp.md §11, §16.1, and §17 for relays.
 //
 //	on METHOD [NAME]  what the upstream answers: JSON, or events when it begins with one; a number before it is the status,
 //	                  $ID the request's id, and a line "wait" lets it wait until its question was answered; behind "answered"
@@ -39,7 +40,7 @@ import (
 //	anything else     a request; behind it stand the answer and what the upstream was sent
 //	reply             what the client answers the question that came with the request before
 func TestTranscriptsAcrossEras(t *testing.T) {
-	files, err := filepath.Glob("testdata/crossing/*.txtar")
+	files, err := filepath.Glob("testdata/[cr]*/*.txtar") // crossing, relay
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no transcripts: %v", err)
 	}
@@ -157,7 +158,6 @@ func (e *eras) play(t *testing.T, file string, archive *txtar.Archive) {
 			state = m[1]
 			got = strings.ReplaceAll(got, state, "$STATE")
 		}
-		got = eventID.ReplaceAllString(got, "id: $$STREAM-")
 		answers := []txtar.File{{Name: "answer", Data: []byte(got)}, {Name: "upstream", Data: []byte(e.up.received())}}
 		e.compare(t, archive.Files[i+1:], f.Name, answers)
 		out.Files = append(out.Files, answers...)

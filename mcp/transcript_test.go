@@ -2,6 +2,7 @@ package mcp_test
 
 import (
 	"bufio"
+	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -36,6 +37,9 @@ type house struct {
 	road    *mcptest.Road
 	config  bridge.Config
 	api     http.HandlerFunc
+
+	leaveAfter int           // how often an answer is flushed until its client leaves; 0: it stays
+	flushed    chan struct{} // closed when the answer that is being written was flushed
 }
 
 func newHouse(t testing.TB, api http.HandlerFunc) *house {
@@ -127,13 +131,34 @@ func (h *house) serveTo(t *testing.T, request string, session *string, tap *watc
 		return ""
 	}
 	facts := &identity.Request{ID: "01JREQUEST0000000000000000", IP: "192.0.2.1"}
-	req = req.WithContext(identity.WithRequest(t.Context(), facts))
+	ctx, leave := context.WithCancel(identity.WithRequest(t.Context(), facts))
+	defer leave()
 	w := httptest.NewRecorder()
-	h.handler.ServeHTTP(tapped{w, tap}, req)
+	h.flushed = make(chan struct{})
+	h.handler.ServeHTTP(&flushing{tapped: tapped{w, tap}, first: h.flushed, leaveAfter: h.leaveAfter, leave: leave}, req.WithContext(ctx))
 	if id := w.Header().Get("Mcp-Session-Id"); id != "" {
 		*session = id
 	}
 	return write(w)
+}
+
+// flushing is a recorder of somebody who may leave before the end.
+type flushing struct {
+	tapped
+	first      chan struct{}
+	n          int
+	leaveAfter int
+	leave      func()
+}
+
+func (w *flushing) Flush() {
+	w.ResponseRecorder.Flush()
+	if w.n++; w.n == 1 {
+		close(w.first)
+	}
+	if w.n == w.leaveAfter {
+		w.leave()
+	}
 }
 
 func write(w *httptest.ResponseRecorder) string {
@@ -153,7 +178,7 @@ func write(w *httptest.ResponseRecorder) string {
 	if w.Body.Len() > 0 {
 		b.WriteString("\n" + w.Body.String() + "\n")
 	}
-	return sessionID.ReplaceAllString(b.String(), "$$SESSION")
+	return eventID.ReplaceAllString(sessionID.ReplaceAllString(b.String(), "$$SESSION"), "id: $$STREAM-")
 }
 
 // TestTranscripts plays the written requests of testdata and compares the answers byte for byte: the rows of mcp.md §2,
@@ -176,6 +201,9 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
+// flushes is how the name of a request says that its client leaves after so many.
+var flushes = regexp.MustCompile(`, ([0-9]+) flush`)
+
 func (h *house) play(t *testing.T, file string, archive *txtar.Archive) {
 	t.Helper()
 	out := &txtar.Archive{Comment: archive.Comment}
@@ -183,6 +211,10 @@ func (h *house) play(t *testing.T, file string, archive *txtar.Archive) {
 	for i, f := range archive.Files {
 		if strings.HasPrefix(f.Name, "answer") {
 			continue
+		}
+		h.leaveAfter = 0
+		if m := flushes.FindStringSubmatch(f.Name); m != nil {
+			h.leaveAfter, _ = strconv.Atoi(m[1])
 		}
 		got := h.exchange(t, string(f.Data), &session)
 		out.Files = append(out.Files, f, txtar.File{Name: "answer", Data: []byte(got)})

@@ -1,0 +1,41 @@
+package mcp_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/bridge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/mcptest"
+)
+
+// TestTranscriptsOfStreams plays testdata/streams: answers that do not end by themselves, or that become streams because
+// the API lingers until they did (mcp.md §2, §7), and headers of parameters (H8).
+func TestTranscriptsOfStreams(t *testing.T) {
+	const file = "testdata/streams/streams.txtar"
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var h *house
+	h = newHouse(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if bytes.Contains(body, []byte("linger")) {
+			<-h.flushed
+		}
+		if bytes.Contains(body, []byte("panic")) {
+			panic(http.ErrAbortHandler) // the API breaks off
+		}
+		_, _ = fmt.Fprintf(w, "%s", body)
+	})
+	routed := mcptest.Tool("routed")
+	routed.InputSchema = []byte(`{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"},"n":{"type":"integer","x-mcp-header":"N"},"flag":{"type":"boolean","x-mcp-header":"Flag"}}}`)
+	cfg := h.config
+	cfg.Tools = append(cfg.Tools, bridge.Tool{Tool: routed, Operation: mcptest.Operation{Path: "/routed"}})
+	h.server = h.build(t, cfg)
+	h.play(t, file, archive)
+}
