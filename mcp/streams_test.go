@@ -25,7 +25,7 @@ func TestTranscriptsOfStreams(t *testing.T) {
 	h = newHouse(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		if bytes.Contains(body, []byte("linger")) {
-			<-h.flushed
+			<-*h.flushed.Load()
 		}
 		if bytes.Contains(body, []byte("panic")) {
 			panic(http.ErrAbortHandler) // the API breaks off

@@ -15,6 +15,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,8 +39,8 @@ type house struct {
 	config  bridge.Config
 	api     http.HandlerFunc
 
-	leaveAfter int           // how often an answer is flushed until its client leaves; 0: it stays
-	flushed    chan struct{} // closed when the answer that is being written was flushed
+	leaveAfter int                           // how often an answer is flushed until its client leaves; 0: it stays
+	flushed    atomic.Pointer[chan struct{}] // closed when the answer that is being written was flushed
 }
 
 func newHouse(t testing.TB, api http.HandlerFunc) *house {
@@ -134,8 +135,9 @@ func (h *house) serveTo(t *testing.T, request string, session *string, tap *watc
 	ctx, leave := context.WithCancel(identity.WithRequest(t.Context(), facts))
 	defer leave()
 	w := httptest.NewRecorder()
-	h.flushed = make(chan struct{})
-	h.handler.ServeHTTP(&flushing{tapped: tapped{w, tap}, first: h.flushed, leaveAfter: h.leaveAfter, leave: leave}, req.WithContext(ctx))
+	first := make(chan struct{})
+	h.flushed.Store(&first)
+	h.handler.ServeHTTP(&flushing{tapped: tapped{w, tap}, first: first, leaveAfter: h.leaveAfter, leave: leave}, req.WithContext(ctx))
 	if id := w.Header().Get("Mcp-Session-Id"); id != "" {
 		*session = id
 	}
