@@ -82,9 +82,14 @@ func (x *exchange) readStream(b *body) (*whole, error) {
 		for len(some) > 0 {
 			var one []byte
 			one, some = eventstream.Split(some)
-			if m := x.answerIn(one); m != nil {
+			switch m, err := x.messageIn(one); {
+			case err != nil: // a client that decodes carelessly might take it for the answer
+				return nil, notMCP(err.Error())
+			case m != nil && m.Kind == strictjson.Response && bytes.Equal(m.Bytes(m.ID), x.r.Message.Bytes(x.r.Message.ID)):
 				w.event, w.message = bytes.Clone(one), m
 				return w, nil
+			case m != nil && m.Kind == strictjson.Response: // so might one that reads "1" as 1
+				continue
 			}
 			if w.before = append(w.before, one...); int64(len(w.before)) > x.s.cfg.Limits.Body {
 				return nil, notMCP("more bytes than limits.upstream_body")
@@ -93,17 +98,13 @@ func (x *exchange) readStream(b *body) (*whole, error) {
 	}
 }
 
-// answerIn returns the answer to the request, when the event holds it.
-func (x *exchange) answerIn(event []byte) *strictjson.Message {
+// messageIn reads the message of an event; nil where it has none.
+func (x *exchange) messageIn(event []byte) (*strictjson.Message, error) {
 	data := eventstream.Data(event)
-	if len(data) == 0 {
-		return nil
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil, nil
 	}
-	m, err := x.decode(bytes.Clone(data))
-	if err != nil || m.Kind != strictjson.Response || !bytes.Equal(m.Bytes(m.ID), x.r.Message.Bytes(x.r.Message.ID)) {
-		return nil
-	}
-	return m
+	return x.decode(bytes.Clone(data))
 }
 
 // passed hands the answer on in the form in which it came, with pieces replaced.
