@@ -107,7 +107,7 @@ func (x *exchange) initialize(ctx context.Context) (*edge.Passed, error) {
 		return x.fault(err)
 	}
 	p, err := x.judge(b.answer, b)
-	if x.refused && x.s.cfg.Crossing != nil { // it lists this era and refuses it all the same
+	if x.refused && x.s.cfg.Crossing != nil && x.asksLegacy() { // it lists this era and refuses it all the same
 		_ = b.Close()
 		x.s.cfg.Leg.OnlyModern()
 		return nil, edge.ErrCrosses
@@ -145,6 +145,13 @@ func (x *exchange) initialize(ctx context.Context) (*edge.Passed, error) {
 		return nil, err
 	}
 	return w.passed(p, pieces), nil
+}
+
+// asksLegacy reports whether the handshake asks for a revision that there is. What an upstream says to any other tells
+// nothing of what it speaks, and a client could ask for it to have everybody translated.
+func (x *exchange) asksLegacy() bool {
+	asked, _ := x.r.Message.Text(x.r.Message.ProtocolVersionParam)
+	return slices.Contains(edge.Supported()[1:], asked)
 }
 
 const maxRevision = 32
