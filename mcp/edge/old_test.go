@@ -177,18 +177,48 @@ func TestTheOldTransportIsCheckedLikeTheNew(t *testing.T) { // §8, §3
 	})
 }
 
-func TestAStreamElsewhereIsSaidToBe(t *testing.T) { // D3
+// Without Redis a message that reaches another replica is told what to do about it. The stream is none the worse for it, and
+// nobody learns of it whose stream it is not.
+func TestAStreamElsewhereIsSaidToBe(t *testing.T) { // D3, D1, D2
 	synctest.Test(t, func(t *testing.T) {
 		store := mcp.NewMemorySessions()
-		here, there := newOldHandler(t, &server{}), newOldHandler(t, &server{})
-		here.Sessions, there.Sessions = store, store
-		there.Keyring = here.Keyring
-		_, session, wait, leave := openOld(t, here, "alice")
-		if a := postOld(there, "alice", session, initializeOld); a.status != 404 || !strings.Contains(a.text(), "configure storage.redis or stickiness") {
-			t.Errorf("%d %s", a.status, a.text())
+		ran := 0
+		s := &server{handle: func(context.Context, *Request) (json.RawMessage, error) { ran++; return json.RawMessage(`{}`), nil }}
+		replicas := make([]*Handler, 3)
+		for i := range replicas {
+			replicas[i] = newOldHandler(t, s)
+			replicas[i].Sessions, replicas[i].Keyring = store, replicas[0].Keyring
+		}
+		w, session, wait, leave := openOld(t, replicas[0], "alice")
+		const elsewhere = `{"jsonrpc":"2.0","id":0,"error":{"code":-32001,"message":"the stream is on another replica; configure storage.redis or stickiness"}}`
+		const call = `{"jsonrpc":"2.0","id":0,"method":"tools/call","params":{"name":"x"}}`
+		for i, h := range replicas[1:] {
+			for range 2 {
+				if a := postOld(h, "alice", session, call); a.status != 404 || a.text() != elsewhere {
+					t.Errorf("replica %d: %d %s", i+1, a.status, a.text())
+				}
+			}
+			if a := postOld(h, "mallory", session, call); a.status != 404 || !strings.Contains(a.text(), `"session not found"`) {
+				t.Errorf("replica %d, somebody else: %d %s", i+1, a.status, a.text())
+			}
+		}
+		if ran != 0 {
+			t.Errorf("%d calls ran on replicas that have no stream for the answer", ran)
+		}
+		if a := postOld(replicas[0], "alice", session, call); a.status != 202 || ran != 1 {
+			t.Errorf("where the stream is: %d %s", a.status, a.text())
+		}
+		synctest.Wait()
+		if !strings.HasSuffix(w.text(), `data: {"jsonrpc":"2.0","id":0,"result":{}}`+"\n\n") {
+			t.Errorf("the stream carries %q", w.text())
 		}
 		leave()
 		wait()
+		for i, h := range replicas { // D1: it is nowhere now
+			if a := postOld(h, "alice", session, call); a.status != 404 || !strings.Contains(a.text(), `"session not found"`) {
+				t.Errorf("replica %d after the end: %d %s", i, a.status, a.text())
+			}
+		}
 	})
 }
 
