@@ -306,7 +306,8 @@ func (h *holder) Seen(_ context.Context, source string, tools []combined.Definit
 	h.times++
 	return h.err
 }
-func (h *holder) Version() string { return fmt.Sprint(len(h.held)) }
+func (h *holder) Version() string                   { return fmt.Sprint(len(h.held)) }
+func (h *holder) Editions(func(string) bool) string { return fmt.Sprint(len(h.held)) }
 func (h *holder) Held(name string) (string, bool) {
 	return "an administrator must have it released", h.held[name]
 }

@@ -71,8 +71,9 @@ type Hold interface {
 	// Seen is told the whole list of one source, by its prefix and public names, before any of it is listed or called, and
 	// again whenever it differs from the one before. What other sources list it says nothing about.
 	Seen(ctx context.Context, source string, tools []Definition) error
-	// Version changes whenever Held may say something else.
+	// Version changes whenever Held may say something else, Editions whenever it may of a tool that may allows (L3).
 	Version() string
+	Editions(may func(tool string) bool) string
 	// Held reports whether a tool may not be listed or called; text is what a call is told.
 	Held(name string) (text string, held bool)
 }

@@ -116,7 +116,7 @@ func (s *Server) View(c *identity.Caller) string {
 		}
 	}
 	if s.cfg.Hold != nil {
-		h.Write([]byte(s.cfg.Hold.Version()))
+		h.Write([]byte(s.cfg.Hold.Editions(func(tool string) bool { return s.MayUse(c, tool) })))
 	}
 	return string(h.Sum(nil))
 }

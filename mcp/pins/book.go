@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,6 +79,7 @@ type Book struct {
 	place   map[string]int             // of a tool in the last whole list of its source
 	lists   map[[32]byte]bool          // that were judged, and would be judged the same again
 	edition int
+	changed map[string]int // edition in which a tool was held, freed or changed last
 }
 
 // Bounds of what is kept of tools that disappeared, so that an upstream with ever new names fills nothing.
@@ -201,9 +203,15 @@ func (b *Book) load(ctx context.Context) error {
 	return nil
 }
 
-// told notes that what is held became other, and tells who wants to know, behind the lock.
-func (b *Book) told() {
+// told notes that what is held of these tools became other, and tells who wants to know, behind the lock.
+func (b *Book) told(tools ...string) {
 	b.edition++
+	if b.changed == nil {
+		b.changed = map[string]int{}
+	}
+	for _, t := range tools {
+		b.changed[t] = b.edition
+	}
 	if b.Changed != nil {
 		go b.Changed()
 	}
@@ -233,6 +241,20 @@ func (b *Book) Known(tool string) bool {
 		}
 	}
 	return false
+}
+
+// Editions changes whenever Held may say something else of a tool that may allows: what somebody does not see is no news to
+// them (L3).
+func (b *Book) Editions(may func(tool string) bool) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var text strings.Builder
+	for _, tool := range slices.Sorted(maps.Keys(b.changed)) {
+		if may(tool) {
+			fmt.Fprintf(&text, "%q %d\n", tool, b.changed[tool])
+		}
+	}
+	return text.String()
 }
 
 // Version changes whenever Held may say something else.
@@ -293,6 +315,6 @@ func (b *Book) Release(ctx context.Context, tool, hash, by string) error {
 	b.pins[tool] = &next
 	b.lists = nil
 	b.Log.WarnContext(ctx, "tool.released", "server", b.Server, "tool", clip(tool), "approved", pin.Hash, "released", hash, "by", by)
-	b.told()
+	b.told(tool)
 	return nil
 }

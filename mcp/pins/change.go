@@ -18,7 +18,7 @@ type change struct {
 	others  []string
 	put     []Pin
 	drop    []string
-	visible bool // what is held became other
+	visible []string // tools of which what is held became other
 }
 
 // know notes what was listed (Q7). What a whole list lacks is no longer known.
@@ -55,7 +55,9 @@ func (w *change) judge(ctx context.Context, t Definition) {
 	case pin.Hash == hash && pin.HeldHash == "" && pin.Gone.IsZero():
 		return
 	case pin.Hash == hash: // back to what was approved (Q5)
-		w.visible = w.visible || pin.HeldHash != ""
+		if pin.HeldHash != "" {
+			w.visible = append(w.visible, t.Name)
+		}
 		pin.HeldHash, pin.Held, pin.Gone = "", nil, time.Time{}
 	case pin.HeldHash == hash:
 		if pin.Gone.IsZero() {
@@ -64,7 +66,7 @@ func (w *change) judge(ctx context.Context, t Definition) {
 		pin.Gone = time.Time{}
 	case w.b.rule.Changed == "allow" && pin.Hash != "":
 		pin.Hash, pin.Approved, pin.HeldHash, pin.Held, pin.Since, pin.Gone = hash, text, "", nil, now, time.Time{}
-		w.visible = true
+		w.visible = append(w.visible, t.Name)
 	default:
 		old := pin.Hash
 		pin.HeldHash, pin.Held, pin.Since, pin.Gone = hash, text, now, time.Time{}
@@ -77,7 +79,7 @@ func (w *change) judge(ctx context.Context, t Definition) {
 
 // hold writes down that a tool is held back (Q3).
 func (w *change) hold(ctx context.Context, pin *Pin, old string) {
-	w.visible = true
+	w.visible = append(w.visible, pin.Tool)
 	w.b.Log.WarnContext(ctx, "tool.quarantined", "server", pin.Server, "tool", clip(pin.Tool), "approved", old, "held", pin.HeldHash)
 }
 
@@ -139,8 +141,8 @@ func (w *change) write(ctx context.Context) error {
 			return err
 		}
 	}
-	if w.visible {
-		w.b.told()
+	if len(w.visible) > 0 {
+		w.b.told(w.visible...)
 	}
 	return nil
 }

@@ -180,3 +180,26 @@ func TestToolsAreInTheOrderOfTheList(t *testing.T) { // T1, Q2
 		t.Errorf("after a restart %s", order())
 	}
 }
+
+func TestWhatSomebodyDoesNotSeeIsNoNews(t *testing.T) { // L3
+	r := newRoom(t, strict)
+	notA := func(tool string) bool { return tool != "a" }
+	all := func(string) bool { return true }
+	r.see("a=a", "b=b")
+	mine, everything := r.Editions(notA), r.Editions(all)
+	r.see("a=x", "b=b")
+	if r.Editions(notA) != mine || r.Editions(all) == everything {
+		t.Error("a tool that is not theirs was held, and they are told, or nobody is")
+	}
+	everything = r.Editions(all)
+	if err := r.Release(t.Context(), "a", r.shelf.pins["a"].HeldHash, "root"); err != nil || r.Editions(notA) != mine || r.Editions(all) == everything {
+		t.Errorf("the same of a release, %v", err)
+	}
+	everything = r.Editions(all)
+	if r.see("a=x", "b=b"); r.Editions(all) != everything {
+		t.Error("what did not change is news")
+	}
+	if r.see("a=x", "b=y"); r.Editions(notA) == mine {
+		t.Error("a tool of theirs was held, and they are not told")
+	}
+}
