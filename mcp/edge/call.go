@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"sync"
@@ -142,6 +143,7 @@ func (a *reply) finish(result json.RawMessage, err error) {
 		}
 		a.queue.close()
 		<-a.done
+		a.x.noteLost(a.queue)
 		return
 	}
 	switch {
@@ -151,6 +153,13 @@ func (a *reply) finish(result json.RawMessage, err error) {
 		a.x.fail(err)
 	default:
 		a.x.writeResult(result)
+	}
+}
+
+// noteLost says on the request's line how much its reader was too slow for (E5).
+func (x *exchange) noteLost(q *queue) {
+	if n := q.lost(); n > 0 {
+		identity.RequestFrom(x.r.Context()).Note(slog.Int("events_dropped", n))
 	}
 }
 

@@ -152,6 +152,7 @@ func (x *exchange) serveListener(o *opening) {
 	s := newWriter(x.w, l.queue)
 	s.alive = x.stillThere
 	defer s.release()
+	defer x.noteLost(l.queue)
 	if s.open() != nil {
 		return
 	}

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
 
 // listening is one open stream as its client sees it. It costs the client no goroutine, so that those that are there are
@@ -198,7 +200,10 @@ func TestASlowReaderHurtsOnlyItself(t *testing.T) { // E5, E9
 		}}
 		h := newHandler(t, s, nil)
 		l := &pipes{make(chan net.Conn), make(chan struct{})}
-		web := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
+		facts := &identity.Request{ID: "r"}
+		web := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.ServeHTTP(w, r.WithContext(identity.WithRequest(r.Context(), facts)))
+		})}
 		go func() { _ = web.Serve(l) }()
 		var others []*listening
 		for i := range 20 {
@@ -227,6 +232,10 @@ func TestASlowReaderHurtsOnlyItself(t *testing.T) { // E5, E9
 		_ = slow.SetReadDeadline(time.Now().Add(time.Minute))
 		if left, err := io.Copy(io.Discard, slow); err != nil || time.Since(start) > readerWithin+time.Second {
 			t.Errorf("the slow one is still served after %v: %d bytes, %v", time.Since(start), left, err)
+		}
+		// One event was being written with the others waiting behind it; what did not fit was counted.
+		if noted := fmt.Sprint(facts.Attrs()); !strings.Contains(noted, "events_dropped=") {
+			t.Errorf("noted %s", noted)
 		}
 		h.Close()
 		for _, o := range others {

@@ -164,6 +164,7 @@ func (x *exchange) holdOldStream() {
 		x.fail(stopping())
 		return
 	}
+	defer x.noteLost(l.queue)
 	defer x.hub.remove(l)
 	x.h.check(l)
 	s := newWriter(x.w, l.queue)
