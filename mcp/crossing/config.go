@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp/access"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
@@ -58,13 +59,10 @@ type Pins interface {
 	See(ctx context.Context, prefix string, tools []pins.Definition, whole bool) error
 	Held(tool string) (text string, held bool)
 	Known(tool string) bool
-	Version() string
+	Editions(may func(tool string) bool) string
 }
 
 // Tool is a condition of one tool.
-type Tool struct {
-	Roles []string // who sees and calls it; empty: everybody who may use the server
-	Scope string   // needed to call it; ""
-}
+type Tool = access.Tool
 
 const defaultPark = 120 * time.Second

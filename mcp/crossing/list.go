@@ -87,7 +87,7 @@ func (s *Server) visible(r *edge.Request, items []json.RawMessage) []json.RawMes
 			continue
 		}
 		name, ok := m.Text(m.Member(at, "name"))
-		if !ok || !s.mayUse(r.Caller, name) {
+		if !ok || !s.rules.MayUse(r.Caller, name) {
 			continue
 		}
 		if _, held := s.held(name); held {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp/access"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/pins"
 	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
@@ -48,7 +49,7 @@ func (s *Server) approved(ctx context.Context, r *edge.Request, name string) (an
 			return nil, err
 		}
 		if !s.cfg.Pins.Known(name) {
-			return nil, edge.InvalidParams("unknown tool: %s", clip(name))
+			return nil, access.Unknown(name)
 		}
 	}
 	if text, held := s.cfg.Pins.Held(name); held {

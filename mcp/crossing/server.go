@@ -5,12 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp"
+	"github.com/drawbridge-mcp/drawbridge/mcp/access"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
 	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
@@ -22,7 +21,7 @@ type Server struct {
 	cfg   Config
 	log   *slog.Logger
 	now   func() time.Time
-	rules []string // names of tools with roles, sorted
+	rules *access.Rules
 }
 
 // New builds a Server.
@@ -43,12 +42,7 @@ func New(cfg Config) (*Server, error) {
 	if s.cfg.Memory == nil {
 		s.cfg.Memory = NewMemory()
 	}
-	for name, t := range cfg.Tools {
-		if len(t.Roles) > 0 {
-			s.rules = append(s.rules, name)
-		}
-	}
-	slices.Sort(s.rules)
+	s.rules = access.New(access.Config{Server: cfg.Name, Tools: cfg.Tools, Match: cfg.Match, Challenge: cfg.Challenge})
 	return s, nil
 }
 
@@ -67,13 +61,9 @@ func (s *Server) Allowed(c *identity.Caller) (ok bool, need string) {
 // tells by itself.
 func (s *Server) View(c *identity.Caller) string {
 	var view strings.Builder
-	for _, name := range s.rules {
-		if !s.mayUse(c, name) {
-			view.WriteString("\x00" + name)
-		}
-	}
+	view.WriteString("\x00" + s.rules.Key(c))
 	if s.cfg.Pins != nil {
-		view.WriteString("\x00\x00" + s.cfg.Pins.Version())
+		view.WriteString("\x00\x00" + s.cfg.Pins.Editions(func(tool string) bool { return s.rules.MayUse(c, tool) }))
 	}
 	return view.String()
 }
@@ -135,13 +125,10 @@ func (s *Server) callTool(ctx context.Context, r *edge.Request) (json.RawMessage
 
 // Check refuses a call that the caller may not make, before anything is asked of the upstream (A1, A2).
 func (s *Server) Check(c *identity.Caller, tool string) error {
-	if !mcp.ValidToolName(tool) || !s.mayUse(c, tool) {
-		return edge.InvalidParams("unknown tool: %s", clip(tool)) // A1, J11
+	if !mcp.ValidToolName(tool) {
+		return access.Unknown(tool) // J11
 	}
-	if scope := s.cfg.Tools[tool].Scope; scope != "" && !c.HasScope(scope) {
-		return s.insufficientScope(c, scope)
-	}
-	return nil
+	return s.rules.Check(c, tool)
 }
 
 // failure is a tool's result that says what went wrong.
@@ -152,30 +139,6 @@ func failure(text string, modern bool) json.RawMessage {
 		result += `,"resultType":"complete"`
 	}
 	return json.RawMessage(result + "}")
-}
-
-// mayUse reports whether the caller sees and may call the tool (A1); one decision for list, call and completion (A4).
-func (s *Server) mayUse(c *identity.Caller, tool string) bool {
-	roles := s.cfg.Tools[tool].Roles
-	if len(roles) == 0 {
-		return true
-	}
-	if s.cfg.Match != nil {
-		return s.cfg.Match(c, roles)
-	}
-	return slices.ContainsFunc(roles, func(r string) bool { return c.HasRole(strings.TrimPrefix(r, "role:")) })
-}
-
-// insufficientScope asks for a wider token before anything is sent (A2, oauth.md §8.3).
-func (s *Server) insufficientScope(c *identity.Caller, scope string) error {
-	challenge := `Bearer error="insufficient_scope", scope="` + scope + `"`
-	if s.cfg.Challenge != nil {
-		challenge = s.cfg.Challenge(c, s.cfg.Name, scope)
-	}
-	return &edge.Error{
-		Status: http.StatusForbidden, Code: edge.CodeInvalidRequest, OAuth: "insufficient_scope",
-		Msg: "this tool needs the scope " + scope, Header: http.Header{"Www-Authenticate": {challenge}},
-	}
 }
 
 // clip keeps what is repeated to a caller short.

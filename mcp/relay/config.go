@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp/access"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
 	"github.com/drawbridge-mcp/drawbridge/mcp/pins"
@@ -36,7 +37,7 @@ type Pins interface {
 	Held(tool string) (text string, held bool)
 	Known(tool string) bool
 	Complete(prefix string) bool
-	Version() string
+	Editions(may func(tool string) bool) string
 }
 
 // Search is what a relay asks of tool search; *search.Server.
@@ -86,10 +87,7 @@ type Config struct {
 }
 
 // Tool is a condition of one tool.
-type Tool struct {
-	Roles []string // who sees and calls it; empty: everybody who may use the server
-	Scope string   // needed to call it; ""
-}
+type Tool = access.Tool
 
 // Limits bound what is read of an upstream. Zero values mean the defaults of the contract.
 type Limits struct {

@@ -62,7 +62,7 @@ func (x *exchange) cut(m *strictjson.Message) ([]splice.Piece, error) {
 }
 
 // private reports whether lists are not the same for everybody who can sign in.
-func (s *Server) private() bool { return s.cfg.Private || len(s.rules) > 0 }
+func (s *Server) private() bool { return s.cfg.Private || s.rules.Any() }
 
 // searched returns what stands in place of a long list that is searched (§14); nil: the list stands.
 func (x *exchange) searched(m *strictjson.Message, kept []strictjson.Span) []byte {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp/access"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 	"github.com/drawbridge-mcp/drawbridge/mcp/pins"
@@ -43,7 +44,7 @@ func (x *exchange) shown(name string) bool {
 			return false
 		}
 	}
-	return x.s.mayUse(x.r.Caller, name)
+	return x.s.rules.MayUse(x.r.Caller, name)
 }
 
 // approved decides whether a call of a tool may go up (Q3, Q7); the result is what the client gets instead, nil: it may.
@@ -60,7 +61,7 @@ func (x *exchange) approved(ctx context.Context) (*edge.Passed, error) {
 			return nil, err
 		}
 		if !p.Known(x.tool) {
-			return nil, edge.InvalidParams("unknown tool: %s", clip(x.tool))
+			return nil, access.Unknown(x.tool)
 		}
 	}
 	if text, held := p.Held(x.tool); held {

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp/access"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
@@ -19,7 +19,7 @@ type Server struct {
 	cfg   Config
 	log   *slog.Logger
 	now   func() time.Time
-	rules []string // names of tools with roles, sorted
+	rules *access.Rules
 }
 
 // New builds a relay.
@@ -41,13 +41,10 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("server %s: a relay needs a leg to its upstream", cfg.Name)
 	}
 	s.cfg.Limits = cfg.Limits.orDefaults()
-	for name, t := range cfg.Tools {
-		if len(t.Roles) > 0 {
-			s.rules = append(s.rules, name)
-		}
+	s.rules = access.New(access.Config{Server: cfg.Name, Tools: cfg.Tools, Match: cfg.Match, Challenge: cfg.Challenge})
+	for _, t := range cfg.Tools {
 		s.cfg.Private = s.cfg.Private || t.Scope != ""
 	}
-	slices.Sort(s.rules)
 	return s, nil
 }
 
@@ -67,13 +64,9 @@ func (s *Server) Allowed(c *identity.Caller) (ok bool, need string) {
 func (s *Server) View(c *identity.Caller) string {
 	var view strings.Builder
 	view.WriteString(s.cfg.Upstream)
-	for _, name := range s.rules {
-		if !s.mayUse(c, name) {
-			view.WriteString("\x00" + name)
-		}
-	}
+	view.WriteString("\x00" + s.rules.Key(c))
 	if s.cfg.Pins != nil {
-		view.WriteString("\x00\x00" + s.cfg.Pins.Version())
+		view.WriteString("\x00\x00" + s.cfg.Pins.Editions(func(tool string) bool { return s.rules.MayUse(c, tool) }))
 	}
 	if s.cfg.Search != nil {
 		view.WriteString("\x00\x00" + s.cfg.Search.View(c))
@@ -99,7 +92,7 @@ func (s *Server) Pass(ctx context.Context, r *edge.Request) (*edge.Passed, error
 	case "server/discover":
 		return x.edit(ctx, x.instruct, s.cfg.Instructions != "" || s.cfg.Search != nil)
 	case "tools/list":
-		return x.edit(ctx, x.cut, r.Modern || len(s.rules) > 0 || s.cfg.Pins != nil || s.cfg.Search != nil)
+		return x.edit(ctx, x.cut, r.Modern || s.rules.Any() || s.cfg.Pins != nil || s.cfg.Search != nil)
 	default:
 		return x.forward(ctx)
 	}
@@ -145,39 +138,12 @@ func (x *exchange) mayCall(ctx context.Context) error {
 	if !ok {
 		return edge.InvalidParams("params.name must be a string")
 	}
-	if !x.s.known(name) || !x.s.mayUse(x.r.Caller, name) {
-		return edge.InvalidParams("unknown tool: %s", clip(name)) // A1, J11
+	if !x.s.known(name) || !x.s.rules.MayUse(x.r.Caller, name) {
+		return access.Unknown(name) // A1, J11
 	}
 	x.tool = name
 	identity.RequestFrom(ctx).Note(slog.String("tool", name))
-	if scope := x.s.cfg.Tools[name].Scope; scope != "" && !x.r.Caller.HasScope(scope) {
-		return x.s.insufficientScope(x.r.Caller, scope)
-	}
-	return nil
-}
-
-// mayUse reports whether the caller sees and may call the tool (A1); one decision for list and call (A4).
-func (s *Server) mayUse(c *identity.Caller, tool string) bool {
-	roles := s.cfg.Tools[tool].Roles
-	if len(roles) == 0 {
-		return true
-	}
-	if s.cfg.Match != nil {
-		return s.cfg.Match(c, roles)
-	}
-	return slices.ContainsFunc(roles, func(r string) bool { return c.HasRole(strings.TrimPrefix(r, "role:")) })
-}
-
-// insufficientScope asks for a wider token before anything is sent (A2, oauth.md §8.3).
-func (s *Server) insufficientScope(c *identity.Caller, scope string) error {
-	challenge := `Bearer error="insufficient_scope", scope="` + scope + `"`
-	if s.cfg.Challenge != nil {
-		challenge = s.cfg.Challenge(c, s.cfg.Name, scope)
-	}
-	return &edge.Error{
-		Status: http.StatusForbidden, Code: edge.CodeInvalidRequest, OAuth: "insufficient_scope",
-		Msg: "this tool needs the scope " + scope, Header: http.Header{"Www-Authenticate": {challenge}},
-	}
+	return x.s.rules.Scope(x.r.Caller, name)
 }
 
 // clip keeps what is repeated to a caller short.
