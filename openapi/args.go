@@ -2,7 +2,6 @@ package openapi
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -270,7 +269,7 @@ func (im *importer) objectArgs(b *bodyPlan, spec *bodySpec) []*arg {
 		return []*arg{a}
 	}
 	b.flat = true
-	b.check = s.joins(0) || b.whole.joins(0)
+	b.check = s.joins() || b.whole.joins()
 	var args []*arg
 	for _, p := range s.props {
 		flat := im.merge.flat(p.schema)
@@ -292,9 +291,20 @@ func (im *importer) objectArgs(b *bodyPlan, spec *bodySpec) []*arg {
 }
 
 // joins says whether a schema has rules about its members together, which no argument's own check sees.
-func (s *schema) joins(depth int) bool {
-	return s.minProps != "" || s.maxProps != "" || s.not != nil || s.ifs != nil || len(s.dependent)+len(s.anyOf)+len(s.oneOf) > 0 ||
-		depth < 8 && slices.ContainsFunc(s.allOf, func(m *schema) bool { return m.joins(depth + 1) })
+func (s *schema) joins() bool {
+	seen := map[*schema]bool{}
+	for parts := []*schema{s}; len(parts) > 0 && len(seen) < maxLead; {
+		at := parts[len(parts)-1]
+		parts = parts[:len(parts)-1]
+		if at.minProps != "" || at.maxProps != "" || at.not != nil || at.ifs != nil || len(at.dependent)+len(at.anyOf)+len(at.oneOf) > 0 {
+			return true
+		}
+		if !seen[at] {
+			seen[at] = true
+			parts = append(parts, at.allOf...)
+		}
+	}
+	return false
 }
 
 // fileOf says whether a part of a multipart body is a file, or a list of them (A10).

@@ -3,7 +3,6 @@ package openapi
 import (
 	"encoding/json"
 	"regexp"
-	"slices"
 	"strconv"
 )
 
@@ -108,8 +107,14 @@ func (f *flattener) schema(k flatKey) any {
 }
 
 // isReadOnly says whether a property leaves inputs (A8), also where a description stands beside the reference to it.
-func (s *schema) isReadOnly(depth int) bool {
-	return s.readOnly || depth < 8 && slices.ContainsFunc(s.allOf, func(m *schema) bool { return m.isReadOnly(depth + 1) })
+func (s *schema) isReadOnly() bool {
+	for range maxHops {
+		if s.readOnly || len(s.allOf) != 1 {
+			break
+		}
+		s = s.allOf[0]
+	}
+	return s.readOnly
 }
 
 func (s *schema) isLeaf() bool {
@@ -201,7 +206,7 @@ func (f *flattener) writeObject(out map[string]any, k flatKey) {
 	if len(s.props) > 0 {
 		props := make(map[string]any, len(s.props))
 		for i, p := range s.props {
-			if !p.schema.isReadOnly(0) {
+			if !p.schema.isReadOnly() {
 				props[names[i]] = f.schema(flatKey{p.schema, false, k.nulls})
 			}
 		}
@@ -212,7 +217,7 @@ func (f *flattener) writeObject(out map[string]any, k flatKey) {
 		name, readOnly := r, false
 		for i, p := range s.props {
 			if p.name == r {
-				name, readOnly = names[i], p.schema.isReadOnly(0)
+				name, readOnly = names[i], p.schema.isReadOnly()
 			}
 		}
 		if !readOnly {

@@ -8,6 +8,7 @@ type merger struct {
 	done     map[*schema]*schema
 	open     map[*schema]bool
 	families map[*schema]*family
+	joints   joints
 }
 
 const maxMergeDepth = 64
@@ -112,7 +113,7 @@ func (m *merger) union(a *schema, b *schema) {
 	if a.items == nil {
 		a.items, a.prefix = b.items, b.prefix
 	} else if b.items != nil && b.items != a.items {
-		a.items = both(a.items, b.items)
+		a.items = m.both(a.items, b.items)
 	}
 	if len(a.anyOf) == 0 && len(a.oneOf) == 0 {
 		a.anyOf, a.oneOf = b.anyOf, b.oneOf
@@ -146,7 +147,7 @@ func (m *merger) unionObject(a, b *schema) {
 	}
 	for _, p := range b.props {
 		if i, ok := at[p.name]; ok {
-			props[i].schema = both(props[i].schema, p.schema)
+			props[i].schema = m.both(props[i].schema, p.schema)
 			continue
 		}
 		at[p.name] = len(props)
@@ -156,11 +157,11 @@ func (m *merger) unionObject(a, b *schema) {
 }
 
 // both is the schema that demands what two demand.
-func both(a, b *schema) *schema {
+func (m *merger) both(a, b *schema) *schema {
 	if a == b || b.saysNothing() && len(b.allOf) == 0 {
 		return a
 	}
-	return &schema{name: a.name, allOf: []*schema{a, b}}
+	return m.joints.join(a, b)
 }
 
 // meet intersects two sets of types; where nothing is left, the first one wins.

@@ -135,7 +135,7 @@ func (s *schema) surelyObject(v map[string]any, depth int, left *int) bool {
 		if p == nil && len(s.props) == 0 {
 			p = s.addl
 		}
-		if p == nil || p.isReadOnly(0) || !p.surely(x, depth+1, left) {
+		if p == nil || p.isReadOnly() || !p.surely(x, depth+1, left) {
 			return false
 		}
 	}

@@ -5,8 +5,8 @@ package openapi
 // counted before it, each pair of schema and place once.
 
 const (
-	maxWork         = 100_000 // visits of a schema
-	maxWorkPerValue = 10      // and as many more for each value of the arguments
+	maxWork         = 50_000 // visits of a schema
+	maxWorkPerValue = 10     // and as many more for each value of the arguments
 )
 
 // spot is a value of the arguments; it gives equal values in different places an identity.

@@ -95,3 +95,18 @@ func TestKindsExtendAParentThatListsThem(t *testing.T) { // S3, S4: a common way
 		}
 	}
 }
+
+func TestNoSchemaMakesAnImportEndless(t *testing.T) { // §1.4: properties that are merged of the same few schemas on every level
+	doc := unionDoc(`"A":{"$ref":"#/components/schemas/S0"}`, list(120, func(i int) string {
+		return fmt.Sprintf(`"S%d":{"type":"object","properties":{%s},"allOf":[%s]}`, i,
+			list(16, func(k int) string {
+				return fmt.Sprintf(`"p%d":{"$ref":"#/components/schemas/S%d"}`, k, (i*7+k*11+3)%120)
+			}),
+			list(16, func(k int) string { return fmt.Sprintf(`{"$ref":"#/components/schemas/S%d"}`, (i*5+k*13+1)%120) }))
+	}))
+	for _, p := range []Profile{Universal, Rich, Gemini} {
+		if d, err := Import(t.Context(), Source{Data: []byte(doc)}, Options{Profile: p}); err != nil || len(d.Tools) != 1 {
+			t.Errorf("%s: %v", p, err)
+		}
+	}
+}
