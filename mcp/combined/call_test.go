@@ -293,7 +293,20 @@ func TestEveryListThatDiffersFromTheLastIsJudged(t *testing.T) {
 	}
 }
 
+func TestAHoldIsNewsToThoseWhoSeeTheTool(t *testing.T) { // L3
+	hold := &holder{of: "a__x"}
+	s := build(t, combined.Config{Sources: []combined.Source{of("a", &fake{tools: tools("x", "y")})}, Hold: hold,
+		Tools: map[string]combined.Tool{"a__x": {Roles: []string{"Boss"}}}})
+	bob, boss := mcptest.Caller("bob"), mcptest.Caller("boss", "Boss")
+	mine, theirs := s.View(bob), s.View(boss)
+	hold.held = map[string]bool{"a__x": true}
+	if s.View(bob) != mine || s.View(boss) == theirs {
+		t.Error("bob, who does not see the tool, is told, or the boss is not")
+	}
+}
+
 type holder struct {
+	of     string // the tool that Editions speaks of; "": all
 	times  int
 	held   map[string]bool
 	seen   []combined.Definition
@@ -306,8 +319,13 @@ func (h *holder) Seen(_ context.Context, source string, tools []combined.Definit
 	h.times++
 	return h.err
 }
-func (h *holder) Version() string                   { return fmt.Sprint(len(h.held)) }
-func (h *holder) Editions(func(string) bool) string { return fmt.Sprint(len(h.held)) }
+func (h *holder) Version() string { return fmt.Sprint(len(h.held)) }
+func (h *holder) Editions(may func(string) bool) string {
+	if h.of != "" && !may(h.of) {
+		return ""
+	}
+	return fmt.Sprint(len(h.held))
+}
 func (h *holder) Held(name string) (string, bool) {
 	return "an administrator must have it released", h.held[name]
 }
