@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp/access"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
 	"github.com/drawbridge-mcp/drawbridge/openapi"
@@ -34,10 +35,10 @@ func (s *Server) callTool(ctx context.Context, r *edge.Request) (json.RawMessage
 	}
 	facts := identity.RequestFrom(ctx)
 	t := s.byName[name]
-	if t == nil || !s.mayUse(r.Caller, t) {
+	if t == nil || !s.rules.MayUse(r.Caller, name) {
 		// The same words whether there is no such tool or it is not the caller's (A1). The decoded name decides, from the
 		// current configuration, never a list or a header (A3).
-		return nil, edge.InvalidParams("unknown tool: %s", clip(name))
+		return nil, access.Unknown(name)
 	}
 	facts.Note(slog.String("tool", t.Name))
 	if m.Task.Present() && !r.Modern {
@@ -46,8 +47,8 @@ func (s *Server) callTool(ctx context.Context, r *edge.Request) (json.RawMessage
 	if m.Arguments.Present() && !m.IsObject(m.Arguments) && string(m.Bytes(m.Arguments)) != "null" {
 		return nil, edge.InvalidParams("params.arguments must be an object")
 	}
-	if t.Scope != "" && !r.Caller.HasScope(t.Scope) {
-		return nil, s.insufficientScope(r.Caller, t)
+	if err := s.rules.Scope(r.Caller, name); err != nil {
+		return nil, err
 	}
 	c := &call{s: s, r: r, tool: t, args: json.RawMessage(m.Bytes(m.Arguments))}
 	if !m.IsObject(m.Arguments) {
@@ -63,20 +64,6 @@ func (s *Server) callTool(ctx context.Context, r *edge.Request) (json.RawMessage
 		return nil, err
 	}
 	return s.finish(body, r.Modern), nil
-}
-
-// insufficientScope asks for a wider token before anything is sent (A2, oauth.md §8.3). Keys have no scopes to widen,
-// but the answer is true for them too.
-func (s *Server) insufficientScope(c *identity.Caller, t *tool) error {
-	challenge := `Bearer error="insufficient_scope", scope="` + t.Scope + `"`
-	if s.cfg.Challenge != nil {
-		challenge = s.cfg.Challenge(c, s.cfg.Name, t.Scope)
-	}
-	return &edge.Error{
-		Status: http.StatusForbidden, Code: edge.CodeInvalidRequest, OAuth: "insufficient_scope",
-		Msg:    "this tool needs the scope " + t.Scope,
-		Header: http.Header{"Www-Authenticate": {challenge}},
-	}
 }
 
 // do sends the call down the road and reads what came back.

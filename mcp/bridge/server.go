@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp"
+	"github.com/drawbridge-mcp/drawbridge/mcp/access"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
@@ -22,7 +23,7 @@ type Server struct {
 	now     func() time.Time
 	tools   []*tool
 	byName  map[string]*tool
-	rules   [][]string // distinct role lists of tools; a tool refers to one by index
+	rules   *access.Rules
 	version [sha256.Size]byte
 	views   *views
 	held    *held // the catalogue before this one (T6); nil: none
@@ -69,37 +70,25 @@ func (s *Server) add(t Tool) error {
 		return fmt.Errorf("tool %q is there twice", t.Name)
 	}
 	made := newTool(t)
-	if len(t.Roles) > 0 {
-		made.rule = s.ruleOf(t.Roles)
-	}
 	s.tools = append(s.tools, made)
 	s.byName[t.Name] = made
 	return nil
-}
-
-// ruleOf returns the number of a role list, from 1; most servers have a handful of them.
-func (s *Server) ruleOf(roles []string) int {
-	roles = slices.Sorted(slices.Values(roles))
-	for i, r := range s.rules {
-		if slices.Equal(r, roles) {
-			return i + 1
-		}
-	}
-	s.rules = append(s.rules, roles)
-	return len(s.rules)
 }
 
 // seal makes what depends on all tools: the version of the catalogue and the fixed answers.
 func (s *Server) seal() {
 	h := sha256.New()
 	private := !s.cfg.Shared
+	conditions := make(map[string]access.Tool, len(s.tools))
 	for _, t := range s.tools {
 		h.Write(t.wire)
-		fmt.Fprintf(h, "\n%d %q\n", t.rule, t.Scope)
-		private = private || t.rule > 0 || t.Scope != ""
+		fmt.Fprintf(h, "\n%q %q\n", slices.Sorted(slices.Values(t.Roles)), t.Scope)
+		private = private || len(t.Roles) > 0 || t.Scope != ""
+		conditions[t.Name] = access.Tool{Roles: t.Roles, Scope: t.Scope}
 	}
+	s.rules = access.New(access.Config{Server: s.cfg.Name, Tools: conditions, Match: s.cfg.Match, Challenge: s.cfg.Challenge})
 	h.Sum(s.version[:0])
-	s.views = newViews(s.tools)
+	s.views = newViews(s.tools, s.rules)
 	if p := s.cfg.Previous; p != nil {
 		// An unchanged catalogue keeps the one before it, so that two different ones are held (T6).
 		if s.held = (&held{p.version, p.views}); p.version == s.version {

@@ -21,7 +21,6 @@ type Operation interface {
 type tool struct {
 	Tool
 	op      Operation
-	rule    int    // number of its role list, from 1; 0: everybody
 	wire    []byte // as it stands in tools/list
 	headers []paramheader.Param
 }

@@ -3,9 +3,9 @@ package bridge
 import (
 	"container/list"
 	"crypto/sha256"
-	"strings"
 	"sync"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp/access"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
 
@@ -31,7 +31,8 @@ type pageKey struct {
 // views remembers views by the rules they fulfil: ten thousand people with two role sets are two views. The least
 // recently used ones go when there are many.
 type views struct {
-	all []*tool
+	all   []*tool
+	rules *access.Rules
 
 	mu    sync.Mutex
 	byKey map[string]*list.Element // of *keyed
@@ -51,43 +52,12 @@ type held struct {
 	views   *views
 }
 
-func newViews(all []*tool) *views {
-	return &views{all: all, byKey: map[string]*list.Element{}, byUse: list.New()}
+func newViews(all []*tool, rules *access.Rules) *views {
+	return &views{all: all, rules: rules, byKey: map[string]*list.Element{}, byUse: list.New()}
 }
 
 // viewOf returns the caller's view: one decision for list, call and everything else that shows tools (A4).
-func (s *Server) viewOf(c *identity.Caller) *view { return s.views.get(s.rulesOf(c)) }
-
-// rulesOf tells which role lists the caller fulfils, one byte for each.
-func (s *Server) rulesOf(c *identity.Caller) string {
-	if len(s.rules) == 0 {
-		return ""
-	}
-	key := make([]byte, len(s.rules))
-	for i, roles := range s.rules {
-		if s.matches(c, roles) {
-			key[i] = 1
-		}
-	}
-	return string(key)
-}
-
-func (s *Server) matches(c *identity.Caller, roles []string) bool {
-	if s.cfg.Match != nil {
-		return s.cfg.Match(c, roles)
-	}
-	for _, r := range roles {
-		if c.HasRole(strings.TrimPrefix(r, "role:")) {
-			return true
-		}
-	}
-	return false
-}
-
-// mayUse reports whether the caller sees and may call t (A1).
-func (s *Server) mayUse(c *identity.Caller, t *tool) bool {
-	return t.rule == 0 || s.matches(c, s.rules[t.rule-1])
-}
+func (s *Server) viewOf(c *identity.Caller) *view { return s.views.get(s.rules.Key(c)) }
 
 func (v *views) get(key string) *view {
 	v.mu.Lock()
@@ -96,17 +66,17 @@ func (v *views) get(key string) *view {
 		v.byUse.MoveToFront(e)
 		return e.Value.(*keyed).view
 	}
-	made := newView(v.all, key)
+	made := newView(v.all, v.rules, key)
 	v.byKey[key] = v.byUse.PushFront(&keyed{key: key, view: made})
 	v.shrink()
 	return made
 }
 
-func newView(all []*tool, key string) *view {
+func newView(all []*tool, rules *access.Rules, key string) *view {
 	made := &view{pages: map[pageKey][]byte{}}
 	h := sha256.New()
 	for _, t := range all {
-		if t.rule > 0 && key[t.rule-1] == 0 {
+		if !rules.Sees(key, t.Name) {
 			continue
 		}
 		made.tools = append(made.tools, t)

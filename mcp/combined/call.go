@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp/access"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
@@ -29,7 +30,7 @@ func (s *Server) callTool(ctx context.Context, r *edge.Request) (json.RawMessage
 	case err != nil:
 		return s.unreachable(ctx, r, err) // no call goes out before the tool was seen in a list (Q7)
 	case one == nil:
-		return nil, unknownTool(name)
+		return nil, access.Unknown(name)
 	}
 	identity.RequestFrom(ctx).Note(slog.String("tool", name))
 	if s.cfg.Hold != nil && !src.Made {

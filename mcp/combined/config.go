@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp/access"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 	"github.com/drawbridge-mcp/drawbridge/proxy/secret"
@@ -26,10 +27,7 @@ type Source struct {
 }
 
 // Tool is what the configuration says of one tool, by its public name.
-type Tool struct {
-	Roles []string // who sees and calls it; empty: everybody who may use the server
-	Scope string   // needed to call it; ""
-}
+type Tool = access.Tool
 
 // Config is everything a combined server needs to know.
 type Config struct {

@@ -153,7 +153,7 @@ type watch struct {
 
 // begin notes what the client can see now, as far as that is known.
 func (w *watch) begin() {
-	if len(w.s.rules.lists) == 0 {
+	if !w.s.rules.Any() {
 		return
 	}
 	for _, src := range w.s.sources {
@@ -177,7 +177,7 @@ func (w *watch) said(src *source, notification json.RawMessage) {
 	switch m.Method {
 	case "notifications/tools/list_changed":
 		src.lists[toolsList].expire()
-		if len(w.s.rules.lists) > 0 { // it may be a tool that this caller does not see
+		if w.s.rules.Any() { // it may be a tool that this caller does not see
 			w.compare(notification)
 			return
 		}

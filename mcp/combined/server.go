@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp/access"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/listing"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
@@ -23,7 +24,7 @@ type Server struct {
 	keep    time.Duration
 	sources []*source // in the order of `from` (C6)
 	byAs    map[string]*source
-	rules   rules
+	rules   *access.Rules
 	private bool // lists are not the same for everybody, whatever the sources say (T5)
 
 	views  *listing.Kept[*view]
@@ -38,7 +39,7 @@ type Server struct {
 // New builds a combined server. Its sources are not asked for anything yet.
 func New(cfg Config) (*Server, error) {
 	s := &Server{
-		cfg: cfg, log: cfg.Log, now: cfg.Now, keep: cfg.Keep, byAs: map[string]*source{}, rules: newRules(cfg.Tools),
+		cfg: cfg, log: cfg.Log, now: cfg.Now, keep: cfg.Keep, byAs: map[string]*source{}, rules: access.New(access.Config{Server: cfg.Name, Tools: cfg.Tools, Match: cfg.Match, Challenge: cfg.Challenge}),
 		views: listing.NewKept[*view](maxViews, maxViewBytes), abouts: listing.NewKept[[]byte](256, 1<<20), tokens: newTokens(), tasks: newTasks(),
 	}
 	if s.log == nil {
@@ -56,7 +57,7 @@ func New(cfg Config) (*Server, error) {
 	if len(cfg.Sources) == 0 {
 		return nil, fmt.Errorf("server %s: made of nothing", cfg.Name)
 	}
-	s.private = !cfg.Shared || len(s.rules.lists) > 0
+	s.private = !cfg.Shared || s.rules.Any()
 	for _, t := range cfg.Tools {
 		s.private = s.private || t.Scope != ""
 	}
@@ -110,11 +111,7 @@ func (s *Server) View(c *identity.Caller) string {
 			fmt.Fprintf(h, "of %q\n", ownerOf(c))
 		}
 	}
-	for _, name := range sortedKeys(s.rules.byTool) {
-		if !s.MayUse(c, name) {
-			fmt.Fprintf(h, "-%s\n", name)
-		}
-	}
+	h.Write([]byte(s.rules.Key(c)))
 	if s.cfg.Hold != nil {
 		h.Write([]byte(s.cfg.Hold.Editions(func(tool string) bool { return s.MayUse(c, tool) })))
 	}

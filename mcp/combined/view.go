@@ -76,7 +76,7 @@ func (s *Server) viewOf(ctx context.Context, r *edge.Request, method string) (v 
 	}
 	rules := ""
 	if method == toolsList {
-		rules = s.rulesOf(r.Caller)
+		rules = s.rules.Key(r.Caller)
 		if s.cfg.Hold != nil {
 			rules += "\x00" + s.cfg.Hold.Version()
 		}
