@@ -130,19 +130,47 @@ func (b *Book) See(ctx context.Context, prefix string, tools []Definition, whole
 	}
 	others = slices.DeleteFunc(others, func(name string) bool { return own[name] || b.pins[name] != nil }) // servers may have tools of one name
 	w := &change{b: b, prefix: prefix, first: !b.began(prefix), others: others}
+	before := b.copied()
 	for _, t := range merged(tools) {
 		w.judge(ctx, t)
 	}
-	w.know(tools, whole)
 	if whole {
 		w.gone(tools)
 	}
 	if err := w.write(ctx); err != nil {
-		b.pins = nil // what was not written is not known
+		b.fallBack(before, w.visible)
 		return fmt.Errorf("write the pins: %w", err)
 	}
+	w.know(tools, whole)
 	b.judged(key, len(w.put) > 0)
 	return nil
+}
+
+// copied are the pins as they are, for a list that cannot be written down.
+func (b *Book) copied() map[string]*Pin {
+	list := make(map[string]*Pin, len(b.pins))
+	for name, pin := range b.pins {
+		same := *pin
+		list[name] = &same
+	}
+	return list
+}
+
+// fallBack takes back what was not written: nothing of it is approved or known. What it held stays held.
+func (b *Book) fallBack(before map[string]*Pin, visible []string) {
+	for _, name := range visible {
+		now := b.pins[name]
+		if now == nil || now.HeldHash == "" {
+			continue
+		}
+		if was := before[name]; was != nil {
+			was.HeldHash, was.Held, was.Since = now.HeldHash, now.Held, now.Since
+		} else {
+			before[name] = now
+		}
+	}
+	b.pins = before
+	b.told(visible...)
 }
 
 func (b *Book) judgedBefore(key [32]byte) bool {

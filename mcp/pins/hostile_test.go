@@ -203,3 +203,29 @@ func TestWhatSomebodyDoesNotSeeIsNoNews(t *testing.T) { // L3
 		t.Error("a tool of theirs was held, and they are not told")
 	}
 }
+
+// While nothing can be written down nothing is approved, nothing is known that was not, and what is held stays held.
+func TestADatabaseThatFailsLetsNothingGo(t *testing.T) { // Q3, Q7
+	r := newRoom(t, strict)
+	r.see("a=a", "b=b")
+	r.see("a=x", "b=b")
+	see := func(tools ...string) error { return r.See(t.Context(), "", definitions(tools...), true) }
+	r.shelf.down = true
+	if err := see("a=x", "b=y", "c=c"); err == nil {
+		t.Fatal("a list that was not written down was taken")
+	}
+	if !r.held("a") || !r.held("b") || r.Known("c") {
+		t.Errorf("held a %v, b %v, known c %v", r.held("a"), r.held("b"), r.Known("c"))
+	}
+	if err := see("a=a", "b=b"); err == nil || !r.held("a") {
+		t.Errorf("a hold was lifted without being written down, %v", err)
+	}
+	r.shelf.down = false
+	if r.see("a=a", "b=b"); r.held("a") || r.held("b") {
+		t.Error("held although all is as it was approved")
+	}
+	r.see("a=a", "b=y")
+	if pin := r.shelf.pins["b"]; !r.held("b") || pin.HeldHash == "" {
+		t.Errorf("the database has %+v", pin)
+	}
+}
