@@ -114,7 +114,7 @@ type LimitsConfig struct {
 	edge.Limits
 	// How long a client may take for its request headers.
 	HeaderTimeout time.Duration `yaml:"header_timeout" default:"5s"`
-	// How long a client may take for a request body that is no stream.
+	// How long a client may take for a request body that is no stream; one that brings less than 1 KiB a second is cut sooner.
 	BodyTimeout time.Duration `yaml:"body_timeout" default:"30s"`
 	// How long an unused connection stays open.
 	IdleTimeout time.Duration `yaml:"idle_timeout" default:"120s"`
