@@ -100,7 +100,7 @@ func specSource(ctx context.Context, in io.Reader, spec string) (openapi.Source,
 		}
 		src.Data = data
 	case isURL(spec):
-		fetch := fetchDocument(true)
+		fetch := fetchDocument(true)(0)
 		data, err := fetch(ctx, spec)
 		if err != nil {
 			return src, err

@@ -10,29 +10,43 @@ import (
 	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/cmd/internal/strictyaml"
+	"github.com/drawbridge-mcp/drawbridge/openapi"
 	"github.com/drawbridge-mcp/drawbridge/proxy/egress"
 )
 
 // fetcher gets a URL for an import; nil: addresses are not called.
 type fetcher func(ctx context.Context, url string) ([]byte, error)
 
+// bounded makes a fetcher that reads at most so many bytes; 0: maxDocument. nil: addresses are not called.
+type bounded func(most int64) fetcher
+
+// to returns the fetcher for documents within limits.
+func (b bounded) to(l openapi.Limits) fetcher {
+	if b == nil {
+		return nil
+	}
+	return b(l.Document)
+}
+
 const (
-	maxDocument  = 64 << 20         // openapi.md R6
+	maxDocument  = 64 << 20         // openapi.md R6, where import.limits says nothing
 	documentTime = 20 * time.Second // R5
 	maxRedirects = 3
 )
 
 // fetchDocument gets what the operator named: any host, but a redirect may not lead to another one, since that would be
 // somebody else's word (R5). anyHTTP allows http to any host; else only to loopback.
-func fetchDocument(anyHTTP bool) fetcher {
-	return func(ctx context.Context, address string) ([]byte, error) {
-		read, err := fetchChanged(ctx, address, anyHTTP, validators{})
-		return read.data, err
+func fetchDocument(anyHTTP bool) bounded {
+	return func(most int64) fetcher {
+		return func(ctx context.Context, address string) ([]byte, error) {
+			read, err := fetchChanged(ctx, address, anyHTTP, most, validators{})
+			return read.data, err
+		}
 	}
 }
 
 // fetchChanged gets what the operator named unless it is what known stands for.
-func fetchChanged(ctx context.Context, address string, anyHTTP bool, known validators) (fetched, error) {
+func fetchChanged(ctx context.Context, address string, anyHTTP bool, most int64, known validators) (fetched, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return fetched{}, errors.New("not an http or https URL")
@@ -49,7 +63,10 @@ func fetchChanged(ctx context.Context, address string, anyHTTP bool, known valid
 		CheckRedirect: sameOrigin,
 	}
 	defer client.CloseIdleConnections()
-	return get(ctx, client, u, known)
+	if most <= 0 {
+		most = maxDocument
+	}
+	return get(ctx, client, u, most, known)
 }
 
 // fetched is an answer to a conditional request: the bytes with what to ask for them next time, or unchanged.
@@ -62,7 +79,7 @@ type fetched struct {
 // validators are what a server said about the bytes it gave (RFC 9110 §8.8).
 type validators struct{ etag, modified string }
 
-func get(ctx context.Context, client *http.Client, u *url.URL, known validators) (read fetched, err error) {
+func get(ctx context.Context, client *http.Client, u *url.URL, most int64, known validators) (read fetched, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return read, errors.New("not an http or https URL")
@@ -85,14 +102,21 @@ func get(ctx context.Context, client *http.Client, u *url.URL, known validators)
 	if resp.StatusCode != http.StatusOK {
 		return read, fmt.Errorf("cannot be fetched: the server answered %s", resp.Status)
 	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
+	data, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	if err != nil {
 		return read, fmt.Errorf("cannot be fetched: %w", cause(err))
 	}
-	if len(data) > maxDocument {
-		return read, errors.New("document is larger than 64MiB")
+	if int64(len(data)) > most {
+		return read, errors.New("document is larger than " + sizeText(most))
 	}
 	return fetched{data: data, validators: validators{resp.Header.Get("Etag"), resp.Header.Get("Last-Modified")}}, nil
+}
+
+func sizeText(bytes int64) string {
+	if bytes%(1<<20) == 0 {
+		return fmt.Sprintf("%dMiB", bytes>>20)
+	}
+	return fmt.Sprintf("%d bytes", bytes)
 }
 
 // sameOrigin re-checks every redirect: the same scheme, host and port, or from http to https of the same host.

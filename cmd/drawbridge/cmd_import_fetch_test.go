@@ -47,7 +47,7 @@ func TestDocumentsAreFetchedWithinBounds(t *testing.T) { // openapi.md R3, R5, R
 		}
 	}))
 	defer server.Close()
-	fetch := fetchDocument(true)
+	fetch := fetchDocument(true)(0)
 	for path, want := range map[string]string{
 		"/headers": "", "/broken": "cannot be fetched: the server answered 500 Internal Server Error", "/large": "document is larger than 64MiB",
 	} {
@@ -60,7 +60,7 @@ func TestDocumentsAreFetchedWithinBounds(t *testing.T) { // openapi.md R3, R5, R
 		"ftp://x/y": "not an http or https URL", "https://u:p@x/y": "a URL with credentials is not fetched",
 		"http://example.com/x": "http is allowed for loopback only",
 	} {
-		_, err := fetchDocument(false)(t.Context(), address)
+		_, err := fetchDocument(false)(0)(t.Context(), address)
 		if got := errorText(err); got != want {
 			t.Errorf("%s: %q, want %q", address, got, want)
 		}
@@ -89,5 +89,18 @@ func TestReferencesToOtherHostsPassTheGuard(t *testing.T) { // openapi.md R7b, R
 	fromDisk := referenceFetcher("", direct, EgressConfig{})
 	if _, err := fromDisk(t.Context(), "https://10.0.0.1/x"); err == nil || called != 1 {
 		t.Error("a document on disk reached a private address")
+	}
+}
+
+// What is read of a document behind a URL is bounded by import.limits, above the default as well as below it (R6).
+func TestTheLimitOfADocumentBehindAURLIsTheConfigurations(t *testing.T) {
+	const size = maxDocument + 1
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, size)) }))
+	defer server.Close()
+	for most, want := range map[int64]string{0: "document is larger than 64MiB", 1 << 20: "document is larger than 1MiB", 1000: "document is larger than 1000 bytes", size: ""} {
+		data, err := fetchDocument(true)(most)(t.Context(), server.URL)
+		if want == "" && (err != nil || len(data) != size) || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("at most %d: %d bytes, %v, want %q", most, len(data), err, want)
+		}
 	}
 }

@@ -25,27 +25,29 @@ type knownDocument struct {
 }
 
 // fetch gets a document for a snapshot and remembers it.
-func (r *remoteDocuments) fetch(ctx context.Context, address string) ([]byte, error) {
-	read, err := fetchChanged(ctx, address, false, validators{})
-	if err != nil {
-		return nil, err
+func (r *remoteDocuments) fetch(most int64) fetcher {
+	return func(ctx context.Context, address string) ([]byte, error) {
+		read, err := fetchChanged(ctx, address, false, most, validators{})
+		if err != nil {
+			return nil, err
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.known == nil {
+			r.known = map[string]knownDocument{}
+		}
+		r.known[address] = knownDocument{read.validators, sha256.Sum256(read.data)}
+		return read.data, nil
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.known == nil {
-		r.known = map[string]knownDocument{}
-	}
-	r.known[address] = knownDocument{read.validators, sha256.Sum256(read.data)}
-	return read.data, nil
 }
 
 // changed asks whether a document is another one than when it was last read. Only reading it remembers it, so that a
 // reload that failed on its way is tried again.
-func (r *remoteDocuments) changed(ctx context.Context, address string) (bool, error) {
+func (r *remoteDocuments) changed(ctx context.Context, address string, most int64) (bool, error) {
 	r.mu.Lock()
 	known := r.known[address]
 	r.mu.Unlock()
-	read, err := fetchChanged(ctx, address, false, known.validators)
+	read, err := fetchChanged(ctx, address, false, most, known.validators)
 	if err != nil || read.unchanged {
 		return false, err
 	}
@@ -107,7 +109,7 @@ func (g *gateway) anyChanged(ctx context.Context, due map[string]time.Time, now 
 // documentChanged asks for a document, and then for what it refers to: the files of a document change without it. Those of
 // its own origin are asked for conditionally; others pass the guard, which keeps no validators.
 func (g *gateway) documentChanged(ctx context.Context, cfg *Config, a *APIConfig) (bool, error) {
-	changed, err := g.builder.fetched.changed(ctx, a.Document)
+	changed, err := g.builder.fetched.changed(ctx, a.Document, cfg.Import.Limits.Document)
 	doc := g.snapshot().documents[a.Name]
 	if changed || err != nil || doc == nil {
 		return changed, err
@@ -115,7 +117,7 @@ func (g *gateway) documentChanged(ctx context.Context, cfg *Config, a *APIConfig
 	guarded := referenceFetcher("", nil, cfg.Egress)
 	for _, address := range slices.Sorted(maps.Keys(doc.Remote)) {
 		if originOf(address) == originOf(a.Document) {
-			changed, err = g.builder.fetched.changed(ctx, address)
+			changed, err = g.builder.fetched.changed(ctx, address, cfg.Import.Limits.Total)
 		} else if data, failed := guarded(ctx, address); failed != nil {
 			err = failed
 		} else {

@@ -44,7 +44,7 @@ func newValidateCommand(p *program) *cobra.Command {
 			if format != "text" && format != "json" {
 				return fmt.Errorf("--format must be text or json")
 			}
-			var fetch fetcher
+			var fetch bounded
 			if online {
 				fetch = fetchDocument(false)
 			}
@@ -62,7 +62,7 @@ func newValidateCommand(p *program) *cobra.Command {
 
 // checkFile validates the configuration file and the documents it names. A file that cannot be read is an error of the
 // command line, told with the way to the usage.
-func checkFile(ctx context.Context, p *program, fetch fetcher) (*report, error) {
+func checkFile(ctx context.Context, p *program, fetch bounded) (*report, error) {
 	cfg, pos, errs, warnings := LoadConfig(p.config, p.env)
 	if cfg == nil {
 		return nil, errors.New(errs[0].String())

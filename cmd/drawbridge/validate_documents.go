@@ -86,8 +86,8 @@ type documentCheck struct {
 }
 
 // checkDocuments imports what can be imported: files, and with a fetcher URLs (C9).
-func checkDocuments(ctx context.Context, cfg *Config, pos *Positions, fetch fetcher) *documentCheck {
-	c := &documentCheck{cfg: cfg, pos: pos, fetch: fetch, docs: map[string]*openapi.Document{}}
+func checkDocuments(ctx context.Context, cfg *Config, pos *Positions, fetch bounded) *documentCheck {
+	c := &documentCheck{cfg: cfg, pos: pos, fetch: fetch.to(cfg.Import.Limits), docs: map[string]*openapi.Document{}}
 	for i := range cfg.APIs {
 		at := fmt.Sprintf("apis[%d]", i)
 		if a := &cfg.APIs[i]; a.Document != "" && !pos.Faulty(at) {
