@@ -83,3 +83,17 @@ func TestHeldToolsAreReleasedInABrowser(t *testing.T) {
 		t.Errorf("after the first release (Tab stops %q): %+v", r.Stops, r.After)
 	}
 }
+
+// What an upstream calls its tools neither drives a terminal nor looks like something else in it (mcp.md Q4, Q8).
+func TestNamesOfToolsDriveNoTerminal(t *testing.T) {
+	var list atomic.Value
+	b, _ := json.Marshal([]map[string]any{{"name": "a\x1b[2Jdd\u200b\nforged\tline", "title": "T\u202eitle", "inputSchema": map[string]any{"type": "object"}}})
+	list.Store(string(b))
+	s := serve(t, fmt.Sprintf(longAndPinned, hostileTools(t, &list).URL))
+	for _, token := range []string{s.token(t, "notes", "alice"), s.token(t, "admin", "alice")} {
+		out, errs, code := command(t, s.dir, []string{"T=" + token}, "tools", "notes", "--url", s.url, "--token", "env:T")
+		if code != 0 || strings.ContainsAny(out, "\x1b\u200b\u202e") || strings.Count(out, "\n") != 1 || !strings.HasPrefix(out, "a⟦U+001B⟧[2Jdd⟦U+200B⟧ forged line") {
+			t.Errorf("%d %q %s", code, out, errs)
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/client"
+	"github.com/drawbridge-mcp/drawbridge/mcp/pins"
 	"github.com/drawbridge-mcp/drawbridge/mcp/search"
 )
 
@@ -75,7 +76,7 @@ func (p *program) printTools(server string, tools []client.Tool, format string) 
 			if title == "" {
 				title = t.Description
 			}
-			fmt.Fprintf(w, "%s\t%s\n", t.Name, printable(title))
+			fmt.Fprintf(w, "%s\t%s\n", oneCell(t.Name), oneCell(title))
 		}
 		if slices.Equal(names(tools), search.Names()) { // the caller's view (mcp.md §14): the rest is found
 			fmt.Fprintf(p.err, "%s has more tools than are listed; find them with: drawbridge call %s find_tools query=WORDS\n", printable(server), printable(server))
@@ -92,6 +93,9 @@ func (p *program) printTools(server string, tools []client.Tool, format string) 
 	}
 	return printJSON(p.out, report)
 }
+
+// oneCell is a text of a server in a table: it drives no terminal, hides nothing and begins no line or column of its own.
+func oneCell(text string) string { return pins.Visible(strings.Join(strings.Fields(text), " ")) }
 
 func names(tools []client.Tool) []string {
 	list := make([]string, len(tools))
@@ -174,7 +178,7 @@ func (r *remote) printAll(ctx context.Context, server, format string) error {
 		if t.Description != nil {
 			text = firstLine(*t.Description)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", t.Name, state, printable(text))
+		fmt.Fprintf(w, "%s\t%s\t%s\n", oneCell(t.Name), state, oneCell(text))
 	}
 	return w.Flush()
 }
