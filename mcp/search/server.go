@@ -100,7 +100,7 @@ type Server struct {
 const (
 	maxViews = 256
 	maxBytes = 256 << 20
-	maxSeen  = 4096
+	maxSeen  = 50_000 // callers; what they see alike is kept once
 )
 
 // New wraps a server.
