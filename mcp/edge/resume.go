@@ -106,10 +106,11 @@ func (t *tapes) find(id, session string) (*tape, int) {
 // end lets the tape be heard for a while longer.
 func (t *tapes) end(ended *tape) {
 	ended.close()
+	id := ended.id // alone: a tape that had to go before its time must not be held by the clock
 	time.AfterFunc(keptFor, func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		if e, ok := t.byID[ended.id]; ok {
+		if e, ok := t.byID[id]; ok {
 			t.forget(e)
 		}
 	})

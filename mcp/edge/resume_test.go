@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 )
 
 var eventIDs = regexp.MustCompile(`id: (\S+)\n`)
@@ -159,5 +161,20 @@ func TestATapeKeepsTheLastEvents(t *testing.T) { // E7
 	}
 	if got, _ := all.find(tp.id+"-0", "s"); got != nil || len(all.byID) != maxTapes {
 		t.Errorf("%d tapes are kept", len(all.byID))
+	}
+}
+
+func TestATapeThatHadToGoIsGone(t *testing.T) { // E7, E11: no clock holds what the limits let go
+	var all tapes
+	all.init()
+	first := weak.Make(all.start("s"))
+	all.end(first.Value())
+	for range maxTapes {
+		all.end(all.start("s"))
+	}
+	runtime.GC()
+	runtime.GC()
+	if first.Value() != nil {
+		t.Error("a tape that was forgotten is still held")
 	}
 }
