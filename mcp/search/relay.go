@@ -18,7 +18,7 @@ func (s *Server) Instead(ctx context.Context, r *edge.Request, tools []json.RawM
 		return nil
 	}
 	if s.cfg.Mode == Auto && whole && !s.cfg.Above.passed(len(tools), sizeOf(tools)) {
-		s.found(r.Caller, newSeen(s.cfg.Server.View(r.Caller), nil, s.now()))
+		s.found(r.Caller, s.cfg.Server.View(r.Caller), nil)
 		return nil
 	}
 	v, err := s.viewOf(ctx, r)
@@ -49,7 +49,7 @@ func sizeOf(tools []json.RawMessage) int {
 // Instruct returns the server's instructions with a sentence about searching, where the caller's list was seen to be long
 // (F7). Nobody is asked for it: a handshake does not wait for a list.
 func (s *Server) Instruct(r *edge.Request, text string) string {
-	if v := s.lately(r.Caller); v == nil || !v.searched {
+	if !s.lately(r.Caller) {
 		return text
 	}
 	return instructed(text)

@@ -179,8 +179,8 @@ func TestTheIndexIsBuiltWithTheCatalogue(t *testing.T) { // F4
 	shop := newShop()
 	s := New(Config{Server: shop, Tools: shop.list, Mode: On, Ahead: [][]Tool{shop.tools, shop.tools[:2]}})
 	for _, c := range []*identity.Caller{mcptest.Caller("a", "Admin"), mcptest.Caller("b")} {
-		v := s.lately(c)
-		if v == nil || v.index == nil || v.index.Len() != len(v.tools) {
+		v, err := s.viewOf(t.Context(), request(t, false, "tools/list", "{}", c.Roles...))
+		if err != nil || v.index == nil || v.index.Len() != len(v.tools) {
 			t.Errorf("no index for %v", c.Roles)
 		}
 	}

@@ -118,7 +118,7 @@ func New(cfg Config) *Server {
 	}
 	s.cfg.Previous = nil // or every reload would keep all that went before it
 	for _, tools := range cfg.Ahead {
-		if v := s.judged(newSeen("", tools, s.now())); v.searched {
+		if v := s.made(newSeen("", tools, s.now()), tools); v.searched {
 			v.made()
 		}
 	}
@@ -136,7 +136,7 @@ func (s *Server) Allowed(c *identity.Caller) (ok bool, need string) { return s.c
 // what a source changes by itself it tells its listeners.
 func (s *Server) View(c *identity.Caller) string {
 	own := s.cfg.Server.View(c)
-	if v := s.lately(c); v != nil && v.searched {
+	if s.lately(c) {
 		own += "\x00searched"
 	}
 	return own

@@ -39,15 +39,29 @@ type facts struct {
 	readOnly           bool
 }
 
-// seen is the list that was found last for one caller, or for one view of the wrapped server.
+// seen is what was found last of one caller's list, or of one view of the wrapped server. The list itself is its view's.
 type seen struct {
-	own   string // what the wrapped server called the view
-	tools []Tool
-	hash  string
-	at    time.Time
+	own         string // what the wrapped server called the view
+	hash        string // of the list
+	tools, size int
+	named       bool // has a tool of its own that is named like one of the three
+	at          time.Time
 }
 
-func newSeen(own string, tools []Tool, at time.Time) seen { return seen{own, tools, hashOf(tools), at} }
+func newSeen(own string, tools []Tool, at time.Time) seen {
+	e := seen{own: own, hash: hashOf(tools), tools: len(tools), size: len(`{"tools":[]}`) - 1, at: at}
+	for _, t := range tools {
+		e.size += len(t.Wire) + 1
+		e.named = e.named || slices.Contains(Names(), t.Name)
+	}
+	return e
+}
+
+// searches decides whether such a list is searched, under the bounds of this server: a tool of the server's own that is named
+// like one of the three wins (F8).
+func (s *Server) searches(e seen) bool {
+	return e.tools > 0 && !e.named && (s.cfg.Mode == On || s.cfg.Mode == Auto && s.cfg.Above.passed(e.tools, e.size))
+}
 
 // viewOf returns what the caller sees, from the list of the wrapped server. Lists that are the same share one view.
 func (s *Server) viewOf(ctx context.Context, r *edge.Request) (*view, error) {
@@ -67,7 +81,7 @@ func (s *Server) asked(ctx context.Context, r *edge.Request) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.found(r.Caller, newSeen(own, tools, s.now())).ahead(), nil
+	return s.found(r.Caller, own, tools).ahead(), nil
 }
 
 // fresh returns the view that was found out lately; ok is false when it has to be found out anew.
@@ -76,36 +90,34 @@ func (s *Server) fresh(c *identity.Caller, own string) (v *view, ok bool) {
 	if !ok || e.own != own || s.cfg.Remote && !s.now().Before(e.at.Add(s.cfg.TTL)) {
 		return nil, false
 	}
-	return s.judged(e), true
+	return s.views.Get(e.hash)
 }
 
-// lately returns the view as it was found last, however long ago, or as it can be told without asking; nil: it cannot.
-func (s *Server) lately(c *identity.Caller) *view {
+// lately reports whether the list was searched when it was found last, however long ago, or as it can be told without asking.
+func (s *Server) lately(c *identity.Caller) bool {
 	if s.cfg.Mode == Off {
-		return nil
+		return false
 	}
 	if !s.cfg.Remote {
 		v, err := s.viewOf(context.Background(), &edge.Request{Caller: c})
-		if err != nil {
-			return nil
-		}
-		return v
+		return err == nil && v.searched
 	}
 	if e, ok := s.seen.Get(s.keyOf(c, "")); ok {
-		return s.judged(e)
+		return s.searches(e)
 	}
-	if s.cfg.Known == nil {
-		return nil
-	}
-	return s.judged(newSeen("", s.cfg.Known(c), time.Time{}))
+	return s.cfg.Known != nil && s.searches(newSeen("", s.cfg.Known(c), time.Time{}))
 }
 
-func (s *Server) found(c *identity.Caller, e seen) *view {
-	key, v := s.keyOf(c, e.own), s.judged(e)
-	e.tools = v.tools // those of all who see the same
+func (s *Server) found(c *identity.Caller, own string, tools []Tool) *view {
+	key, e := s.keyOf(c, own), newSeen(own, tools, s.now())
 	s.seen.Delete(key)
 	s.seen.Make(key, func() (seen, int) { return e, 0 })
-	return v
+	return s.made(e, tools)
+}
+
+// made is the view of a list, which callers who see the same share.
+func (s *Server) made(e seen, tools []Tool) *view {
+	return s.views.Make(e.hash, func() (*view, int) { return newView(tools, s.searches(e)), e.size })
 }
 
 // keyOf is by whom a list is known: by everybody of the same view, or by one caller alone.
@@ -114,11 +126,6 @@ func (s *Server) keyOf(c *identity.Caller, own string) string {
 		return own
 	}
 	return string(c.Kind) + "\x00" + c.Subject + "\x00" + c.Subscription.ID
-}
-
-// judged is the view that this server makes of a list, under its own bounds.
-func (s *Server) judged(e seen) *view {
-	return s.views.Make(e.hash, func() (*view, int) { return s.newView(e.tools) })
 }
 
 func hashOf(tools []Tool) string {
@@ -130,19 +137,12 @@ func hashOf(tools []Tool) string {
 	return string(h.Sum(nil))
 }
 
-// newView decides whether this list is searched: a tool of the server's own that is named like one of the three wins (F8).
-func (s *Server) newView(tools []Tool) (*view, int) {
-	v := &view{tools: tools, byName: make(map[string]int, len(tools))}
-	size := len(`{"tools":[]}`) - 1
+func newView(tools []Tool, searched bool) *view {
+	v := &view{searched: searched, tools: tools, byName: make(map[string]int, len(tools))}
 	for i, t := range tools {
 		v.byName[t.Name] = i
-		size += len(t.Wire) + 1
 	}
-	v.searched = len(tools) > 0 && (s.cfg.Mode == On || s.cfg.Mode == Auto && s.cfg.Above.passed(len(tools), size)) && !slices.ContainsFunc(Names(), func(name string) bool {
-		_, own := v.byName[name]
-		return own
-	})
-	return v, size
+	return v
 }
 
 // ahead has the index built with the list, so that the first search finds it there (F4).
