@@ -78,14 +78,18 @@ func (x *exchange) lookAtList(ctx context.Context) error {
 	}
 	seen, tools := make([]pins.Definition, 0, len(list.Items)), make([]upstream.Tool, 0, len(list.Items))
 	for _, item := range list.Items {
-		var d struct {
-			Name string `json:"name"`
-		}
-		if json.Unmarshal(item, &d) == nil {
-			seen = append(seen, pins.Definition{Name: d.Name, Wire: item})
-			tools = append(tools, upstream.Tool{Name: d.Name, Wire: item})
+		if name, ok := nameOf(item); ok {
+			seen = append(seen, pins.Definition{Name: name, Wire: item})
+			tools = append(tools, upstream.Tool{Name: name, Wire: item})
 		}
 	}
 	x.s.cfg.Leg.Learn(behalf(x.r), tools, list.TTL)
 	return x.s.cfg.Pins.See(ctx, "", seen, true)
+}
+
+// nameOf reads a tool's name by its very key: "Name" is another one, to whoever reads as carefully as clients do.
+func nameOf(definition json.RawMessage) (name string, ok bool) {
+	var all map[string]json.RawMessage
+	ok = json.Unmarshal(definition, &all) == nil && all["name"] != nil && json.Unmarshal(all["name"], &name) == nil
+	return name, ok
 }

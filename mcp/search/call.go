@@ -170,11 +170,9 @@ func withHeaders(r *http.Request, name string, wire, arguments json.RawMessage) 
 		}
 	}
 	clean.Header["Mcp-Name"] = []string{paramheader.Value(name)}
-	var d struct {
-		InputSchema json.RawMessage `json:"inputSchema"`
+	if d, ok := opened(wire); ok {
+		paramheader.Write(paramheader.Declared(d.Bytes(d.Member(d.Result, "inputSchema"))), arguments, clean.Header)
 	}
-	_ = json.Unmarshal(wire, &d)
-	paramheader.Write(paramheader.Declared(d.InputSchema), arguments, clean.Header)
 	return &clean
 }
 

@@ -172,22 +172,20 @@ func (v *view) made() *view {
 
 // read takes from a definition what a search result shows.
 func read(wire json.RawMessage) (f facts, schema json.RawMessage) {
-	var d struct {
-		Title       string          `json:"title"`
-		Description string          `json:"description"`
-		InputSchema json.RawMessage `json:"inputSchema"`
-		Annotations struct {
-			Title    string `json:"title"`
-			ReadOnly bool   `json:"readOnlyHint"`
-		} `json:"annotations"`
+	d, ok := opened(wire)
+	if !ok {
+		return f, nil // what cannot be read is not shown
 	}
-	_ = json.Unmarshal(wire, &d) // what cannot be read is not shown
-	f = facts{title: d.Title, description: d.Description, readOnly: d.Annotations.ReadOnly}
+	f.title, _ = d.Text(d.Member(d.Result, "title"))
+	f.description, _ = d.Text(d.Member(d.Result, "description"))
+	annotations := d.Member(d.Result, "annotations")
 	if f.title == "" {
-		f.title = d.Annotations.Title
+		f.title, _ = d.Text(d.Member(annotations, "title"))
 	}
-	f.arguments = argumentsOf(d.InputSchema)
-	return f, d.InputSchema
+	f.readOnly = string(d.Bytes(d.Member(annotations, "readOnlyHint"))) == "true"
+	schema = d.Bytes(d.Member(d.Result, "inputSchema"))
+	f.arguments = argumentsOf(schema)
+	return f, schema
 }
 
 // argumentsOf names the arguments: those that are required, then those that may be left out, with a question mark; each in
