@@ -85,17 +85,30 @@ func (s *served) allowWhatIsPrinted(ctx context.Context, t *testing.T, printed i
 		query := lines.Text()[strings.Index(lines.Text(), "redirect_uri=")+len("redirect_uri="):]
 		query, _, _ = strings.Cut(query, "&")
 		address := strings.NewReplacer("%3A", ":", "%2F", "/").Replace(query) + "?" + back.Encode()
+		visit(ctx, t, address)
+	}
+	return text.String()
+}
+
+// visit opens an address as soon as somebody listens there: the suite prints what to open before it does.
+func visit(ctx context.Context, t *testing.T, address string) {
+	t.Helper()
+	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
+		if err == nil {
+			_ = resp.Body.Close()
+			return
+		}
+		select {
+		case <-time.After(20 * time.Millisecond): // another process's work
+		case <-ctx.Done():
 			t.Fatalf("tell the suite: %v", err)
 		}
-		_ = resp.Body.Close()
 	}
-	return text.String()
 }
 
 // register introduces a public client.
