@@ -4,7 +4,6 @@ import (
 	"io"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -13,8 +12,8 @@ import (
 // A body comes at least this fast (operations.md §14). What counts is time in which the handler waits for it: one that is
 // sent on while it comes is as slow as where it goes.
 const (
-	bodyRate   = 1 << 10 // bytes a second
-	rateWithin = 5       // seconds of waiting over which the rate is taken
+	bodyRate   = 1 << 10         // bytes a second
+	rateWithin = 5 * time.Second // of waiting, over which the rate is taken
 )
 
 // timedBody ends a body that takes too long, or comes too slowly. The time starts at the first read and is over at the end of the body, so that
@@ -25,12 +24,14 @@ type timedBody struct {
 	w     http.ResponseWriter
 	limit time.Duration
 
-	reading atomic.Bool  // the handler waits for more
-	taken   atomic.Int64 // bytes so far
-
-	mu    sync.Mutex
-	slow  int         // seconds of waiting
-	mark  int64       // taken when they began
+	mu     sync.Mutex
+	taken  int64         // bytes so far
+	waited time.Duration // for them, all reads together that have ended
+	since  time.Time     // of the read under way; zero: there is none
+	mark   struct {      // when the rate was taken last
+		taken  int64
+		waited time.Duration
+	}
 	timer *time.Timer // nil: not read from yet
 	start time.Time
 	done  bool // nothing more is read: the end was reached, or the handler has returned
@@ -38,13 +39,9 @@ type timedBody struct {
 }
 
 func (b *timedBody) Read(p []byte) (int, error) {
-	if b.timer == nil {
-		b.begin()
-	}
-	b.reading.Store(true)
+	b.begin()
 	n, err := b.ReadCloser.Read(p)
-	b.reading.Store(false)
-	b.taken.Add(int64(n))
+	b.came(n)
 	if err != nil && b.end(err == io.EOF) { //nolint:errorlint // readers return io.EOF itself
 		if w, ok := b.w.(*echo.Response); ok {
 			w.Before(func() { timedOut(w) })
@@ -69,7 +66,18 @@ func (b *timedBody) Close() error {
 func (b *timedBody) begin() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.start, b.timer = time.Now(), time.AfterFunc(min(b.limit, time.Second), b.check)
+	b.since = time.Now()
+	if b.timer == nil {
+		b.start, b.timer = b.since, time.AfterFunc(min(b.limit, time.Second), b.check)
+	}
+}
+
+func (b *timedBody) came(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.taken += int64(n)
+	b.waited += time.Since(b.since)
+	b.since = time.Time{}
 }
 
 // check runs each second of a body that takes that long.
@@ -88,19 +96,18 @@ func (b *timedBody) check() {
 	b.timer.Reset(min(left, time.Second))
 }
 
-// trickles reports whether the body came too slowly in the last seconds. mu is held.
+// trickles reports whether the body came too slowly while it was waited for. mu is held.
 func (b *timedBody) trickles() bool {
-	taken := b.taken.Load()
-	if !b.reading.Load() {
-		b.slow, b.mark = 0, taken
+	waited := b.waited
+	if !b.since.IsZero() {
+		waited += time.Since(b.since)
+	}
+	over, came := waited-b.mark.waited, b.taken-b.mark.taken
+	if over < rateWithin {
 		return false
 	}
-	if b.slow++; b.slow < rateWithin {
-		return false
-	}
-	came := taken - b.mark
-	b.slow, b.mark = 0, taken
-	return came < bodyRate*rateWithin
+	b.mark.waited, b.mark.taken = waited, b.taken
+	return float64(came) < bodyRate*over.Seconds()
 }
 
 // end ends the watch and reports whether the body was cut. Then the connection's deadline stays: the server would wait
