@@ -189,6 +189,9 @@ func typeText(names []string) string {
 			parts = append(parts, "a "+n)
 		}
 	}
+	if len(parts) == 0 {
+		return "null"
+	}
 	return strings.Join(parts, " or ")
 }
 

@@ -65,6 +65,10 @@ func (p *plan) problems(v *validator, values map[string]any) []string {
 }
 
 func (p *plan) collect(v *validator, e *jsonschema.ValidationError, values map[string]any, out *[]string) {
+	if only := onlyVariant(e); only != nil {
+		p.collect(v, only, values, out)
+		return
+	}
 	if text := p.union(v, e); text != "" {
 		*out = append(*out, text)
 		return
@@ -89,6 +93,24 @@ func (p *plan) collect(v *validator, e *jsonschema.ValidationError, values map[s
 		return
 	}
 	*out = append(*out, fmt.Sprintf("argument %q: %s", place, text))
+}
+
+// onlyVariant is why a value does not fit the one member of a union that is not null; nil where there are several.
+func onlyVariant(e *jsonschema.ValidationError) (only *jsonschema.ValidationError) {
+	if _, ok := e.ErrorKind.(*failed.AnyOf); !ok {
+		return nil
+	}
+	for _, c := range e.Causes {
+		first := firstCause(c)
+		if k, ok := first.ErrorKind.(*failed.Type); ok && len(dropNull(k.Want)) == 0 && len(first.InstanceLocation) == len(e.InstanceLocation) {
+			continue
+		}
+		if only != nil {
+			return nil
+		}
+		only = c
+	}
+	return only
 }
 
 // union says of a failed anyOf what the variants need: card (needs number), bank (needs iban).
