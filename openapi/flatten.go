@@ -13,6 +13,7 @@ type flattener struct {
 	ids   map[flatKey]string
 	queue []flatKey
 	names map[string]string // of definitions that have one, for texts about variants
+	merge *merger           // tells what a schema means that contradicts itself
 }
 
 // flatKey tells apart a schema and the same schema as a member of allOf, where additionalProperties: false would refuse
@@ -51,7 +52,7 @@ func flattenOne(s *schema) flatSchema {
 }
 
 func newFlattener() *flattener {
-	return &flattener{defs: map[string]any{}, ids: map[flatKey]string{}, names: map[string]string{}}
+	return &flattener{defs: map[string]any{}, ids: map[flatKey]string{}, names: map[string]string{}, merge: newMerger()}
 }
 
 func (f *flattener) run() {
@@ -123,7 +124,8 @@ func (s *schema) isLeaf() bool {
 }
 
 func (f *flattener) write(k flatKey) map[string]any {
-	s := k.schema
+	s := f.uncontested(k.schema)
+	k.schema = s
 	out := map[string]any{}
 	f.writeScalar(out, s, k.nulls)
 	f.one(out, "unevaluatedProperties", s.otherProps)

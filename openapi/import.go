@@ -162,6 +162,7 @@ func (im *importer) guarded(o *rawOperation) {
 		}
 	}()
 	t, err := im.tool(o)
+	im.tellClashes(o)
 	if err != nil {
 		im.skip(o, err.Error())
 		return

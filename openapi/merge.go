@@ -9,6 +9,7 @@ type merger struct {
 	open     map[*schema]bool
 	families map[*schema]*family
 	joints   joints
+	clashes  []string // contradictions that were settled and nobody was told of yet
 }
 
 const maxMergeDepth = 64
@@ -91,7 +92,7 @@ func annotate(flat, s *schema) schema {
 
 // union adds to a what b demands as well.
 func (m *merger) union(a *schema, b *schema) {
-	a.types = meet(a.types, b.types)
+	a.types = m.settle(a, b)
 	firstText(&a.title, b.title)
 	firstText(&a.desc, b.desc)
 	firstText(&a.format, b.format)
@@ -162,26 +163,6 @@ func (m *merger) both(a, b *schema) *schema {
 		return a
 	}
 	return m.joints.join(a, b)
-}
-
-// meet intersects two sets of types; where nothing is left, the first one wins.
-func meet(a, b types) types {
-	if a == 0 {
-		return b
-	}
-	if b == 0 {
-		return a
-	}
-	if a.has(tNumber) && b.has(tInteger) && !b.has(tNumber) {
-		a |= tInteger
-	}
-	if b.has(tNumber) && a.has(tInteger) {
-		b |= tInteger
-	}
-	if t := a & b; t&^tNull != 0 {
-		return t
-	}
-	return a
 }
 
 func firstText(a *string, b string) {
