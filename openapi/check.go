@@ -51,7 +51,7 @@ func (c *checker) arguments(values map[string]any) []string {
 
 // joined checks a body that has rules about its members together.
 func (c *checker) joined(values map[string]any) []string {
-	c.bodyOnce.Do(func() { c.body = compileSchema(flattenOne(c.plan.body.whole)) })
+	c.bodyOnce.Do(func() { c.body = compileSchema(flattenOne(c.plan.body.whole, c.plan.offered())) })
 	if c.body == nil || tooMuchWork(c.plan.body.whole, values) {
 		return nil
 	}

@@ -93,3 +93,39 @@ func (f *flattener) contestedByUnion(s *schema) bool {
 	}
 	return false
 }
+
+// required lists what must be given, as far as it can be: a name without a property is kept (P11), unless the object is
+// closed or no argument could hold it.
+func (f *flattener) required(k flatKey, names []string) []any {
+	s := k.schema
+	closed := s.closed && !k.member && len(s.allOf)+len(s.patternProps) == 0
+	var required []any
+	for _, r := range s.required {
+		name, can := r, !closed && (f.offered == nil || f.offered[r])
+		for i, p := range s.props {
+			if p.name == r {
+				name, can = names[i], !p.schema.isReadOnly()
+			}
+		}
+		if can {
+			required = append(required, name)
+		}
+	}
+	return required
+}
+
+// offered are the members that the arguments of a flat body can give; nil where they can give any.
+func (p *plan) offered() map[string]bool {
+	if p.rest() != nil {
+		return nil
+	}
+	names := map[string]bool{}
+	for _, list := range [...][]*arg{p.args, p.fixed} {
+		for _, a := range list {
+			if a.in == "body" {
+				names[a.orig] = true
+			}
+		}
+	}
+	return names
+}

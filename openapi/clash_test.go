@@ -41,3 +41,21 @@ func TestATypeBesideAUnionStillCounts(t *testing.T) { // S5: it shuts out no var
 		t.Error("an object is taken for a string")
 	}
 }
+
+func TestWhatNoArgumentCanGiveIsNotDemanded(t *testing.T) { // P11: required names without a property
+	for _, c := range []struct{ schema, good, bad string }{
+		{`{"type":"object","required":["a","typo"],"properties":{"a":{"type":"string"}}}`, `{"a":"1"}`, `{}`},
+		{`{"required":["a","typo"],"allOf":[{"type":"object","properties":{"a":{"type":"string"}}},{"oneOf":[{"type":"object","required":["b","other"],"properties":{"b":{"type":"string"}}}]}]}`, `{"a":"1","b":"2"}`, `{"a":"1"}`},
+		{`{"type":"object","properties":{"o":{"type":"object","additionalProperties":false,"required":["a","typo"],"properties":{"a":{"type":"string"}}}}}`, `{"o":{"a":"1"}}`, `{"o":{}}`},
+		{`{"type":"object","properties":{"o":{"type":"object","required":["a","unsaid"],"properties":{"a":{"type":"string"}}}}}`, `{"o":{"a":"1","unsaid":"2"}}`, `{"o":{"a":"1"}}`},
+		{`{"type":"object","required":["unsaid"],"minProperties":1,"additionalProperties":true,"properties":{"a":{"type":"string"}}}`, `{"additional_properties":{"unsaid":"2"}}`, `{"a":"1"}`},
+	} {
+		tool := importText(t, bodyDoc("3.1.0", c.schema, ""), Options{}).Tools[0]
+		if _, err := tool.BuildRequest(t.Context(), mustURL(t), json.RawMessage(c.good)); err != nil {
+			t.Errorf("%s: %s: %v", c.schema, c.good, err)
+		}
+		if _, err := tool.BuildRequest(t.Context(), mustURL(t), json.RawMessage(c.bad)); err == nil {
+			t.Errorf("%s: %s is sent", c.schema, c.bad)
+		}
+	}
+}

@@ -14,6 +14,8 @@ type flattener struct {
 	queue []flatKey
 	names map[string]string // of definitions that have one, for texts about variants
 	merge *merger           // tells what a schema means that contradicts itself
+
+	offered map[string]bool // members that a body's arguments can give; nil: any
 }
 
 // flatKey tells apart a schema and the same schema as a member of allOf, where additionalProperties: false would refuse
@@ -43,9 +45,10 @@ func flattenArgs(args []*arg, keepNull bool) flatSchema {
 	return flatSchema{map[string]any{"type": "object", "properties": props, "$defs": f.defs}, f.names}
 }
 
-// flattenOne writes one schema as a document of its own.
-func flattenOne(s *schema) flatSchema {
+// flattenOne writes one schema as a document of its own. Of its members only those offered can be demanded.
+func flattenOne(s *schema, offered map[string]bool) flatSchema {
 	f := newFlattener()
+	f.offered = offered
 	root := f.schema(flatKey{schema: s})
 	f.run()
 	return flatSchema{map[string]any{"allOf": []any{root}, "$defs": f.defs}, f.names}
@@ -214,19 +217,7 @@ func (f *flattener) writeObject(out map[string]any, k flatKey) {
 		}
 		out["properties"] = props
 	}
-	var required []any
-	for _, r := range s.required {
-		name, readOnly := r, false
-		for i, p := range s.props {
-			if p.name == r {
-				name, readOnly = names[i], p.schema.isReadOnly()
-			}
-		}
-		if !readOnly {
-			required = append(required, name)
-		}
-	}
-	if len(required) > 0 {
+	if required := f.required(k, names); len(required) > 0 {
 		out["required"] = required
 	}
 	switch {
