@@ -280,6 +280,7 @@ func (im *importer) objectArgs(b *bodyPlan, spec *bodySpec) []*arg {
 		a.secret = flat.format == "password" || flat.writeOnly
 		if b.kind == multipartBody {
 			a.file = im.fileOf(flat, b.encoding[p.name])
+			b.typePart(p.name, im.partMedia(flat))
 		}
 		args = append(args, a)
 	}

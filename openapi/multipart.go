@@ -153,6 +153,30 @@ func (w *partWriter) pieces(boundary string) [][]byte {
 	return append(list, []byte(end))
 }
 
+// partMedia is what a schema says of its bytes: contentMediaType, of a list that of its items.
+func (im *importer) partMedia(s *schema) string {
+	if s.media == "" && s.items != nil {
+		s = im.merge.flat(s.items)
+	}
+	if s.encoding != "" || isJSONType(s.media) || essence(s.media) == "application/octet-stream" { // the latter says no more than binary
+		return ""
+	}
+	return s.media
+}
+
+// typePart gives a part the type of its schema where the encoding has none (OAS 3.1, Encoding Object).
+func (b *bodyPlan) typePart(name, media string) {
+	e := b.encoding[name]
+	if media == "" || e.contentType != "" {
+		return
+	}
+	if b.encoding == nil {
+		b.encoding = map[string]encodingSpec{}
+	}
+	e.contentType = media
+	b.encoding[name] = e
+}
+
 // partHeaders reads the headers that a document gives the parts of a multipart body. Only the document can fill them, so
 // only those with one value are sent: const, an enum of one, or a default. They may not say what the part's own say.
 func (im *importer) partHeaders(media *node, encoding map[string]encodingSpec) {

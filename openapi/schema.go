@@ -134,7 +134,7 @@ func (s *schema) isFile() bool {
 	if s.types&^tNull == tString && s.format == "binary" {
 		return true
 	}
-	return s.types&^tNull == tString && s.media != "" && s.encoding == "" && !strings.HasPrefix(s.media, "text/") && !isJSONType(s.media)
+	return s.infer()&^tNull == tString && s.media != "" && s.encoding == "" && !strings.HasPrefix(s.media, "text/") && !isJSONType(s.media)
 }
 
 // infer gives a type to a schema that has none but whose keywords tell (P15, S9).
@@ -152,7 +152,7 @@ func (s *schema) infer() types {
 		for _, e := range s.enum {
 			t |= literalType(e)
 		}
-	case s.pattern != "" || s.minLen != "" || s.maxLen != "" || stringFormat(s.format):
+	case s.pattern != "" || s.minLen != "" || s.maxLen != "" || stringFormat(s.format) || s.media != "" || s.encoding != "":
 		t |= tString
 	case s.format == "int32" || s.format == "int64":
 		t |= tInteger
