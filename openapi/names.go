@@ -165,7 +165,7 @@ func sortTools(tools []*Tool) {
 	})
 }
 
-// words turns a name into words for a title (D4).
+// words turns a name into words for a title (D4): getHTTPRoutes is "Get HTTP routes".
 func words(name string) string {
 	var b strings.Builder
 	for i := 0; i < len(name); i++ {
@@ -173,16 +173,35 @@ func words(name string) string {
 		switch {
 		case c == '_' || c == '-':
 			b.WriteByte(' ')
-		case c >= 'A' && c <= 'Z' && i > 0 && name[i-1] >= 'a' && name[i-1] <= 'z':
+		case beginsWord(name, i):
 			b.WriteByte(' ')
-			b.WriteByte(c | 0x20)
+			if i+1 == len(name) || !isUpper(name[i+1]) { // an abbreviation keeps its case
+				c |= 0x20
+			}
+			b.WriteByte(c)
 		default:
 			b.WriteByte(c)
 		}
 	}
-	text := strings.TrimSpace(b.String())
-	if text != "" && text[0] >= 'a' && text[0] <= 'z' {
+	text := strings.Join(strings.Fields(b.String()), " ")
+	if text != "" && isLower(text[0]) {
 		text = string(text[0]-0x20) + text[1:]
 	}
 	return text
 }
+
+// beginsWord says whether a capital inside of a name begins a word: after a small letter, or before one and after digits or
+// several capitals (OAuth is one word).
+func beginsWord(name string, i int) bool {
+	if i == 0 || !isUpper(name[i]) || name[i-1] == '_' || name[i-1] == '-' {
+		return false
+	}
+	if isLower(name[i-1]) {
+		return true
+	}
+	several := !isUpper(name[i-1]) || i > 1 && isUpper(name[i-2])
+	return several && i+2 < len(name) && isLower(name[i+1]) && isLower(name[i+2])
+}
+
+func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }
+func isLower(c byte) bool { return c >= 'a' && c <= 'z' }

@@ -114,7 +114,7 @@ func (im *importer) describeTool(o *rawOperation, config ToolConfig, t *Tool) {
 	}
 	t.Name = toolName(source, o.key())
 	if config.Name != "" {
-		t.Name = config.Name
+		t.Name, source = config.Name, config.Name
 		im.configured[t] = true
 	}
 	summary, text := im.plain(im.reader.text(o.node.get("summary"))), im.plain(im.reader.text(o.node.get("description")))
@@ -123,7 +123,9 @@ func (im *importer) describeTool(o *rawOperation, config ToolConfig, t *Tool) {
 		t.Title = config.Title
 	}
 	if t.Title == "" || len([]rune(t.Title)) > 80 || strings.Contains(t.Title, "\n") {
-		t.Title = words(t.Name)
+		if t.Title = cutText(words(replaceRuns(source, isToolChar)), 80); t.Title == "" { // of the whole name: a hash is no word
+			t.Title = words(t.Name)
+		}
 	}
 	switch {
 	case config.Description != "":
