@@ -94,7 +94,7 @@ func (t *translator) oneRich(p step) {
 	flat := t.merge.flat(s)
 	switch kind := t.onlyType(flat); {
 	case p.seen.holds(s) || p.seen.holds(flat):
-		t.cut(p, flat, kind, strings.TrimSpace(flat.name+" (recursive; nested like above)"))
+		t.cut(p, flat, kind, t.again(flat))
 		return
 	case p.depth > maxShapeDepth || t.nodes > t.maxNodes || t.bytes > t.maxBytes:
 		t.cut(p, flat, kind, t.short(flat, shortened))

@@ -88,7 +88,7 @@ func (t *translator) one(p step) {
 	kind := t.onlyType(s)
 	switch {
 	case p.seen.holds(p.from) || p.seen.holds(s):
-		t.cut(p, s, kind, strings.TrimSpace(s.name+" (recursive; nested like above)"))
+		t.cut(p, s, kind, t.again(s))
 		return
 	case p.depth > maxShapeDepth || t.nodes > t.maxNodes || t.bytes > t.maxBytes:
 		t.cut(p, s, kind, t.short(s, shortened))
@@ -107,6 +107,14 @@ func (t *translator) one(p step) {
 		}
 	}
 	t.typed(p, s, s.infer())
+}
+
+// again is the description of a schema inside of itself: its name, else what it says.
+func (t *translator) again(s *schema) string {
+	if s.name == "" {
+		return t.short(s, "recursive; nested like above")
+	}
+	return s.name + " (recursive; nested like above)"
 }
 
 // short is the description of a schema that is not shown whole.

@@ -82,7 +82,8 @@ func (t *translator) single(p step, s *schema, member *schema) {
 	desc, null := p.into.desc, p.into.null
 	one := t.withParent(s, member)
 	if p.seen.holds(member) {
-		t.cut(p, t.merge.flat(member), t.onlyType(t.merge.flat(member)), "(recursive; nested like above)")
+		flat := t.merge.flat(member)
+		t.cut(p, flat, t.onlyType(flat), t.again(flat))
 		return
 	}
 	p.depth++ // a union of unions of one must end as well
