@@ -41,12 +41,12 @@ func (b *books) find(server string) *pins.Book {
 type hold struct{ *pins.Book }
 
 // Seen implements combined.Hold.
-func (h hold) Seen(ctx context.Context, source string, tools []combined.Definition) error {
+func (h hold) Seen(ctx context.Context, source, offers string, tools []combined.Definition) error {
 	list := make([]pins.Definition, len(tools))
 	for i, t := range tools {
 		list[i] = pins.Definition{Name: t.Name, Wire: t.Wire}
 	}
-	return h.See(ctx, source+"__", list, true)
+	return h.SeeAs(ctx, source+"__", offers, list, true)
 }
 
 // otherTools names the tools of all servers but one, as far as they are known: its tools have no reason to speak of them (Q8).

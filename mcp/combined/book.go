@@ -22,6 +22,8 @@ type book[V any] struct {
 	now  func() time.Time
 	ask  func(ctx context.Context, r *edge.Request) (told[V], error)
 	fail func(ctx context.Context, err error) // a source that could not be asked
+	// byOffers says that the source may tell clients another thing which can be asked other questions.
+	byOffers bool
 
 	mu      sync.Mutex
 	version int       // raised when the source says that something changed
@@ -55,10 +57,7 @@ type flight[V any] struct {
 	err   error
 }
 
-const (
-	maxEntries = 4096 // callers whose own lists are remembered, for each source and list
-	everybody  = ""
-)
+const maxEntries = 4096 // callers whose own lists are remembered, for each source and list
 
 var (
 	errHangs = errors.New("the source did not answer in time")
@@ -80,17 +79,35 @@ func ownerOf(c *identity.Caller) string {
 	return c.Subject + "\x00" + c.ClientID
 }
 
+// reader is where what a caller is told stands: under a key of the caller's own, or under that of everybody whose client
+// offers the same.
+type reader struct{ own, all string }
+
+func (b *book[V]) reader(r *edge.Request) reader {
+	if b.src.Made {
+		return reader{}
+	}
+	offers, owner := "", ownerOf(r.Caller)
+	if b.byOffers {
+		offers = string(edge.Offers(r.Capabilities))
+	}
+	if offers == "" || offers == "{}" {
+		return reader{own: owner}
+	}
+	return reader{offers + "\x00" + owner, offers}
+}
+
 // find returns what the caller was told, or what everybody is.
-func (b *book[V]) find(owner string) *entry[V] {
+func (b *book[V]) find(by reader) *entry[V] {
 	if !b.src.Made {
-		if e, ok := b.entries.Get(owner); ok && e.has {
+		if e, ok := b.entries.Get(by.own); ok && e.has {
 			return e
 		}
 		if b.src.Personal {
 			return nil
 		}
 	}
-	e, _ := b.entries.Get(everybody)
+	e, _ := b.entries.Get(by.all)
 	return e
 }
 
@@ -112,10 +129,10 @@ func (b *book[V]) view(c *identity.Caller) string {
 
 // peek returns what is known without asking; fresh says that asking would tell nothing new.
 func (b *book[V]) peek(r *edge.Request) (value V, known, fresh bool) {
-	view := b.view(r.Caller)
+	by, view := b.reader(r), b.view(r.Caller)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	e := b.find(ownerOf(r.Caller))
+	e := b.find(by)
 	if e == nil || !e.has {
 		return value, false, false
 	}
@@ -132,13 +149,13 @@ func (b *book[V]) get(ctx context.Context, r *edge.Request) (value V, err error)
 
 // since is get, but nothing told before t is good enough unless the source fails.
 func (b *book[V]) since(ctx context.Context, r *edge.Request, t time.Time) (value V, err error) {
-	owner, view := ownerOf(r.Caller), b.view(r.Caller)
+	by, view := b.reader(r), b.view(r.Caller)
 	b.mu.Lock()
-	if e := b.find(owner); b.fresh(e, view) && (b.src.Made || !e.good.Before(t)) {
+	if e := b.find(by); b.fresh(e, view) && (b.src.Made || !e.good.Before(t)) {
 		b.mu.Unlock()
 		return e.value, nil
 	}
-	f, err := b.start(ctx, r, owner, view)
+	f, err := b.start(ctx, r, by, view)
 	b.mu.Unlock()
 	if f != nil {
 		value, err = f.wait(ctx)
@@ -156,12 +173,9 @@ func (b *book[V]) since(ctx context.Context, r *edge.Request, t time.Time) (valu
 	return value, err
 }
 
-// start asks the source, unless somebody of the same owner does already. The mutex is held.
-func (b *book[V]) start(ctx context.Context, r *edge.Request, owner, view string) (*flight[V], error) {
-	if b.src.Made {
-		owner = everybody
-	}
-	e := b.entries.Make(owner, func() (*entry[V], int) { return &entry[V]{}, 0 })
+// start asks the source, unless somebody who would be told the same does already. The mutex is held.
+func (b *book[V]) start(ctx context.Context, r *edge.Request, by reader, view string) (*flight[V], error) {
+	e := b.entries.Make(by.own, func() (*entry[V], int) { return &entry[V]{}, 0 })
 	switch {
 	case e.flight != nil && e.flight.ctx.Err() != nil:
 		return nil, errHangs // still at it after its time: one such question is enough
@@ -186,7 +200,7 @@ func (b *book[V]) start(ctx context.Context, r *edge.Request, owner, view string
 				b.slow = b.now().Add(knockAgain)
 			}
 		} else {
-			b.keepAnswer(owner, e, answer, version, view)
+			b.keepAnswer(by, e, answer, version, view)
 		}
 		f.value, f.err = answer.value, err
 		close(f.done)
@@ -195,22 +209,21 @@ func (b *book[V]) start(ctx context.Context, r *edge.Request, owner, view string
 }
 
 // keepAnswer puts an answer where those find it who may. What was everybody's and is private now, nobody else is shown.
-func (b *book[V]) keepAnswer(owner string, e *entry[V], answer told[V], version int, view string) {
+func (b *book[V]) keepAnswer(by reader, e *entry[V], answer told[V], version int, view string) {
 	switch private := answer.private || b.src.Personal; {
 	case b.src.Made:
 	case private:
-		b.entries.Delete(everybody)
+		b.entries.Delete(by.all)
 	default:
-		b.entries.Delete(owner)
-		owner, e = everybody, &entry[V]{}
-		b.entries.Delete(everybody)
+		b.entries.Delete(by.own)
+		by.own, e = by.all, &entry[V]{}
 	}
 	now := b.now()
 	b.slow = time.Time{}
 	e.has, e.value, e.view, e.version = true, answer.value, view, version
 	e.until, e.good = now.Add(answer.ttl), now
-	b.entries.Delete(owner)
-	b.entries.Make(owner, func() (*entry[V], int) { return e, 0 })
+	b.entries.Delete(by.own)
+	b.entries.Make(by.own, func() (*entry[V], int) { return e, 0 })
 }
 
 // guarded asks; a panic in a source is that source's failure and nothing else (B11).

@@ -314,7 +314,7 @@ type holder struct {
 	err    error
 }
 
-func (h *holder) Seen(_ context.Context, source string, tools []combined.Definition) error {
+func (h *holder) Seen(_ context.Context, source, _ string, tools []combined.Definition) error {
 	h.source, h.seen = source, tools
 	h.times++
 	return h.err

@@ -66,9 +66,10 @@ type Config struct {
 
 // Hold keeps changed tools of upstreams back until somebody has looked at them (mcp.md §15).
 type Hold interface {
-	// Seen is told the whole list of one source, by its prefix and public names, before any of it is listed or called, and
-	// again whenever it differs from the one before. What other sources list it says nothing about.
-	Seen(ctx context.Context, source string, tools []Definition) error
+	// Seen is told the whole list of one source, by its prefix and public names, as clients with these offers see it
+	// (edge.Offers), before any of it is listed or called, and again whenever it differs from the one before. What other
+	// sources list it says nothing about.
+	Seen(ctx context.Context, source, offers string, tools []Definition) error
 	// Version changes whenever Held may say something else, Editions whenever it may of a tool that may allows (L3).
 	Version() string
 	Editions(may func(tool string) bool) string

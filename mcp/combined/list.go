@@ -105,7 +105,7 @@ func (src *source) askList(ctx context.Context, r *edge.Request, method string, 
 		made = src.readList(hash, of, pages, entries)
 		made.private = answer.private
 	}
-	if err := src.seen(ctx, method, made); err != nil {
+	if err := src.seen(ctx, r, method, made); err != nil {
 		return answer, err
 	}
 	if !known {
@@ -172,23 +172,24 @@ func (src *source) readItem(m *strictjson.Message, at strictjson.Span, of kind) 
 
 // seen shows definitions of tools to who pins them (Q7: before any of them is listed or called), unless they were the last
 // ones shown: what was seen before another list has to be judged again (Q5).
-func (src *source) seen(ctx context.Context, method string, l *list) error {
+func (src *source) seen(ctx context.Context, r *edge.Request, method string, l *list) error {
 	if src.s.cfg.Hold == nil || src.Made || method != toolsList {
 		return nil
 	}
 	src.showing.Lock()
 	defer src.showing.Unlock()
-	if src.shown == l.hash {
+	now := shown{string(edge.Offers(r.Capabilities)), l.hash}
+	if src.shown == now {
 		return nil
 	}
 	tools := make([]Definition, len(l.items))
 	for i, one := range l.items {
 		tools[i] = Definition{Name: one.public, Source: src.As, Wire: one.wire}
 	}
-	if err := src.s.cfg.Hold.Seen(ctx, src.As, tools); err != nil {
+	if err := src.s.cfg.Hold.Seen(ctx, src.As, now.offers, tools); err != nil {
 		return fmt.Errorf("look at the tools: %w", err)
 	}
-	src.shown = l.hash
+	src.shown = now
 	return nil
 }
 

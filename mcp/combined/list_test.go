@@ -1,6 +1,7 @@
 package combined_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -408,4 +409,38 @@ func FuzzList(f *testing.F) {
 			}
 		}
 	})
+}
+
+// picky shows the tool ask only to clients that can be asked.
+type picky struct{ *fake }
+
+func (p picky) Handle(ctx context.Context, r *edge.Request) (json.RawMessage, error) {
+	if r.Message.Method == "tools/list" && bytes.Contains(r.Message.Bytes(r.Message.ClientCapabilities), []byte("elicitation")) {
+		return p.list(r, "tools/list", tools("plain", "ask"), "")
+	}
+	return p.fake.Handle(ctx, r)
+}
+
+func TestASourceMayListByWhatAClientCanBeAsked(t *testing.T) { // §11.1, T3, Q7
+	a := &fake{tools: tools("plain")}
+	s := build(t, combined.Config{Sources: []combined.Source{of("a", picky{a})}})
+	read := func(capabilities, method, params string) (string, error) {
+		r := request(t, mcptest.Caller("alice"), false, method, params)
+		r.Capabilities = json.RawMessage(capabilities)
+		result, err := s.Handle(t.Context(), r)
+		return string(result), err
+	}
+	for range 2 {
+		if _, err := read(`{"elicitation":{},"tasks":{}}`, "tools/call", `{"name":"a__ask"}`); err != nil {
+			t.Errorf("a tool for those who can be asked: %v", err)
+		}
+		if _, err := read(`{"roots":{}}`, "tools/call", `{"name":"a__ask"}`); err == nil {
+			t.Error("the tool is there for those who cannot be asked")
+		}
+	}
+	for capabilities, want := range map[string]string{"{}": "a__plain", `{"elicitation":{}}`: "a__plain a__ask"} {
+		if got, err := read(capabilities, "tools/list", "{}"); err != nil || names(t, got) != want {
+			t.Errorf("%s: %s, %v", capabilities, got, err)
+		}
+	}
 }

@@ -30,7 +30,13 @@ type source struct {
 	warned time.Time
 
 	showing sync.Mutex
-	shown   [sha256.Size]byte // the last list of tools that was shown to who pins them
+	shown   shown // the last list of tools that was shown to who pins them
+}
+
+// shown is a list by its hash, and what clients offer that see it.
+type shown struct {
+	offers string
+	hash   [sha256.Size]byte
 }
 
 // Bounds of what is read of one list of one source.
@@ -51,7 +57,7 @@ func newSource(s *Server, of Source) *source {
 		b.ask = func(ctx context.Context, r *edge.Request) (told[*list], error) {
 			return src.askList(ctx, r, method, kind)
 		}
-		b.fail = src.failed
+		b.fail, b.byOffers = src.failed, !of.Made
 		src.lists[method] = b
 	}
 	return src
@@ -75,15 +81,19 @@ func (src *source) failed(ctx context.Context, err error) {
 // question is a request of ours to the source, on behalf of a caller. It is a modern one: its answers say how long they
 // hold and for whom, and definitions are the same in both eras.
 func (src *source) question(r *edge.Request, method string, params string) (*edge.Request, error) {
+	offers := json.RawMessage("{}")
+	if _, ok := kindOf(method); ok { // some upstreams list by what a client can be asked
+		offers = edge.Offers(r.Capabilities)
+	}
 	body := `{"jsonrpc":"2.0","id":"drawbridge","method":"` + method + `","params":{` + params + `"_meta":{"io.modelcontextprotocol/protocolVersion":"` +
-		edge.Modern + `","io.modelcontextprotocol/clientCapabilities":{}}}}`
+		edge.Modern + `","io.modelcontextprotocol/clientCapabilities":` + string(offers) + `}}}`
 	m, err := strictjson.Decode([]byte(body), strictjson.Limits{})
 	if err != nil {
 		return nil, fmt.Errorf("make %s: %w", method, err)
 	}
 	return &edge.Request{
 		Message: m, Modern: true, Revision: edge.Modern, Caller: r.Caller, HTTP: withoutProtocol(r.HTTP), Arrived: r.Arrived,
-		Notify: func(json.RawMessage, bool) {}, SetLogLevel: func(string) {}, Capabilities: json.RawMessage("{}"),
+		Notify: func(json.RawMessage, bool) {}, SetLogLevel: func(string) {}, Capabilities: offers,
 	}, nil
 }
 

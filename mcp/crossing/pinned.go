@@ -24,7 +24,7 @@ func (s *Server) tools(ctx context.Context, r *edge.Request) (*upstream.List, er
 			}
 		}
 	}
-	return all, s.cfg.Pins.See(ctx, "", seen, true)
+	return all, s.cfg.Pins.SeeAs(ctx, "", string(edge.Offers(r.Capabilities)), seen, true)
 }
 
 // held reports whether a tool is held back; held tools are as if they were not there, but for what a call is told (Q3).

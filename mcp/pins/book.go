@@ -74,7 +74,7 @@ type Book struct {
 	mu      sync.Mutex
 	rule    Rule
 	pins    map[string]*Pin            // nil: not read yet
-	known   map[string]map[string]bool // by prefix: seen in a list since the start (Q7)
+	known   map[listOf]map[string]bool // seen in a list since the start (Q7)
 	whole   map[string]bool            // prefixes of which a whole list was seen since the start
 	place   map[string]int             // of a tool in the last whole list of its source
 	lists   map[[32]byte]bool          // that were judged, and would be judged the same again
@@ -104,12 +104,22 @@ func (b *Book) now() time.Time {
 	return time.Now()
 }
 
+// listOf names a list: of a source, as clients see it that can be asked the same questions.
+type listOf struct{ prefix, offers string }
+
 // See compares a list with the pins (Q1 to Q7). The names of one source of a combined server begin with prefix; its first
 // list is taken whole. whole says that the list is all there is of the source: what is missing then has gone. A list whose
 // bytes were seen before costs a hash of them (Q9).
 func (b *Book) See(ctx context.Context, prefix string, tools []Definition, whole bool) error {
+	return b.SeeAs(ctx, prefix, "", tools, whole)
+}
+
+// SeeAs is See for an upstream that may show another list to other clients: to those that cannot be asked what a tool asks
+// it may not show the tool. What clients with other offers were shown has not gone for being missing here.
+func (b *Book) SeeAs(ctx context.Context, prefix, offers string, tools []Definition, whole bool) error {
+	of := listOf{prefix, offers}
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%q %v\n", prefix, whole)
+	fmt.Fprintf(sum, "%q %q %v\n", prefix, offers, whole)
 	for _, t := range tools {
 		sum.Write([]byte(strconv.Itoa(len(t.Wire)) + ":"))
 		sum.Write(t.Wire)
@@ -129,7 +139,7 @@ func (b *Book) See(ctx context.Context, prefix string, tools []Definition, whole
 		own[t.Name] = true
 	}
 	others = slices.DeleteFunc(others, func(name string) bool { return own[name] || b.pins[name] != nil }) // servers may have tools of one name
-	w := &change{b: b, prefix: prefix, first: !b.began(prefix), others: others}
+	w := &change{b: b, listOf: of, first: !b.began(prefix), others: others}
 	before := b.copied()
 	for _, t := range merged(tools) {
 		w.judge(ctx, t)
@@ -216,7 +226,7 @@ func (b *Book) Complete(prefix string) bool {
 // load reads the pins once.
 func (b *Book) load(ctx context.Context) error {
 	if b.known == nil {
-		b.known, b.whole, b.place = map[string]map[string]bool{}, map[string]bool{}, map[string]int{}
+		b.known, b.whole, b.place = map[listOf]map[string]bool{}, map[string]bool{}, map[string]int{}
 	}
 	if b.pins == nil {
 		list, err := b.Store.Pins(ctx, b.Server)

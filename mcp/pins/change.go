@@ -12,8 +12,8 @@ import (
 
 // change is what one list makes of the pins.
 type change struct {
-	b       *Book
-	prefix  string
+	b *Book
+	listOf
 	first   bool // the source was never seen
 	others  []string
 	put     []Pin
@@ -21,24 +21,49 @@ type change struct {
 	visible []string // tools of which what is held became other
 }
 
-// know notes what was listed (Q7). What a whole list lacks is no longer known.
+// know notes what was listed (Q7). What a whole list no longer has is known to nobody.
 func (w *change) know(tools []Definition, whole bool) {
-	known := w.b.known[w.prefix]
+	known := w.b.known[w.listOf]
 	if known == nil || whole {
 		known = make(map[string]bool, len(tools))
-	}
-	if whole {
-		for name := range w.b.known[w.prefix] {
-			delete(w.b.place, name)
-		}
 	}
 	for i, t := range tools {
 		if known[t.Name] = true; whole {
 			w.b.place[t.Name] = i
 		}
 	}
-	w.b.known[w.prefix] = known
+	if whole {
+		for name := range w.b.known[w.listOf] {
+			if !known[name] {
+				w.unknown(name)
+			}
+		}
+	}
+	w.b.known[w.listOf] = known
 	w.b.whole[w.prefix] = w.b.whole[w.prefix] || whole
+}
+
+// unknown forgets a tool that has gone.
+func (w *change) unknown(name string) {
+	delete(w.b.place, name)
+	for of, known := range w.b.known {
+		if of.prefix == w.prefix {
+			delete(known, name)
+		}
+	}
+}
+
+// elsewhere reports whether only other clients than those of this list were shown a tool.
+func (w *change) elsewhere(name string) bool {
+	if w.b.known[w.listOf][name] {
+		return false
+	}
+	for of, known := range w.b.known {
+		if of.prefix == w.prefix && known[name] {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *change) judge(ctx context.Context, t Definition) {
@@ -90,7 +115,7 @@ func (w *change) gone(tools []Definition) {
 		listed[t.Name] = true
 	}
 	for name, pin := range w.b.pins {
-		if !strings.HasPrefix(name, w.prefix) || listed[name] {
+		if !strings.HasPrefix(name, w.prefix) || listed[name] || w.elsewhere(name) {
 			continue
 		}
 		switch {

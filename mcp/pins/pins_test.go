@@ -270,3 +270,33 @@ func FuzzCanonical(f *testing.F) {
 		}
 	})
 }
+
+func TestAToolThatOtherClientsAreShownHasNotGone(t *testing.T) { // Q5, Q7
+	r := newRoom(t, strict)
+	see := func(offers string, tools ...string) {
+		t.Helper()
+		if err := r.SeeAs(t.Context(), "", offers, definitions(tools...), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const asked = `{"elicitation":{}}`
+	see(asked, "plain=p", "ask=a", "old=o")
+	see("{}", "plain=p", "old=o")
+	if !r.Known("ask") || r.shelf.pins["ask"].Gone != (time.Time{}) {
+		t.Error("a tool is gone for not being shown to who cannot be asked")
+	}
+	writes := r.shelf.writes
+	see(asked, "plain=p", "ask=a", "old=o")
+	see("{}", "plain=p", "old=o")
+	if r.shelf.writes != writes {
+		t.Error("lists that are as they were are written down")
+	}
+	see("{}", "plain=p") // it was shown to these clients, too, and has gone for all
+	if r.Known("old") || r.shelf.pins["old"].Gone.IsZero() || !r.Known("ask") {
+		t.Error("a tool that disappeared is still known, or one that did not is not")
+	}
+	see(asked, "plain=p")
+	if r.Known("ask") || r.shelf.pins["ask"].Gone.IsZero() {
+		t.Error("who was shown a tool and is no more does not make it gone")
+	}
+}

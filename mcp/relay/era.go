@@ -16,7 +16,7 @@ func (s *Server) speaks(ctx context.Context, r *edge.Request) (upstream.Verdict,
 }
 
 func behalf(r *edge.Request) *upstream.Behalf {
-	return &upstream.Behalf{Caller: r.Caller, HTTP: r.HTTP, Arrived: r.Arrived}
+	return &upstream.Behalf{Caller: r.Caller, Capabilities: r.Capabilities, HTTP: r.HTTP, Arrived: r.Arrived}
 }
 
 // Crosses implements edge.Crosser: a client whose era the upstream does not speak is served by translation, if there is any.

@@ -31,7 +31,7 @@ func (x *exchange) see(m *strictjson.Message, tools []strictjson.Span) error {
 			return fmt.Errorf("look at the whole list: %w", err)
 		}
 	}
-	if err := x.s.cfg.Pins.See(ctx, "", seen, whole); err != nil {
+	if err := x.s.cfg.Pins.SeeAs(ctx, "", string(edge.Offers(x.r.Capabilities)), seen, whole); err != nil {
 		return fmt.Errorf("compare tools with what was approved: %w", err)
 	}
 	return nil
@@ -84,7 +84,7 @@ func (x *exchange) lookAtList(ctx context.Context) error {
 		}
 	}
 	x.s.cfg.Leg.Learn(behalf(x.r), tools, list.TTL)
-	return x.s.cfg.Pins.See(ctx, "", seen, true)
+	return x.s.cfg.Pins.SeeAs(ctx, "", string(edge.Offers(x.r.Capabilities)), seen, true)
 }
 
 // nameOf reads a tool's name by its very key: "Name" is another one, to whoever reads as carefully as clients do.

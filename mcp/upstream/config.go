@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
@@ -81,6 +82,14 @@ type Behalf struct {
 // Nobody returns the behalf of questions that we ask for ourselves with the caller's rights: it declares nothing.
 func (b *Behalf) Nobody() *Behalf {
 	return &Behalf{Caller: b.Caller, HTTP: b.HTTP, Arrived: b.Arrived}
+}
+
+// lister returns the behalf of who asks for a list: it declares which questions the client answers, since some upstreams
+// list by that, and nothing that would make two lists of one.
+func (b *Behalf) lister() *Behalf {
+	n := b.Nobody()
+	n.Capabilities = edge.Offers(b.Capabilities)
+	return n
 }
 
 func (b *Behalf) capabilities() json.RawMessage {

@@ -38,10 +38,11 @@ func member(method string) string {
 }
 
 // List returns a list of the upstream, all pages together, kept as long as the upstream says (T3, T4). One caller asks, the
-// others wait; an error is not kept. An upstream without such a list has an empty one.
+// others wait; an error is not kept. An upstream without such a list has an empty one. An upstream may list by the questions
+// that a client answers: clients that answer the same ones share a list.
 func (l *Leg) List(ctx context.Context, on *Behalf, method string) (*List, error) {
-	on = on.Nobody()
-	shared := key{l.cfg.Server, l.cfg.Backend, l.owner(on), method}
+	on = on.lister()
+	shared := key{l.cfg.Server, l.cfg.Backend, l.owner(on), method + string(on.Capabilities)}
 	own := shared
 	own.owner = "private\x00" + on.Caller.Subject + "\x00" + on.Caller.Subscription.ID
 	if list, ok := l.cfg.Memory.lists.page(own).read(l.now()); ok {
@@ -162,7 +163,8 @@ func (l *Leg) held(list *List) *List {
 // declared returns the arguments of a tool that go into headers. The upstream decides what it takes: a list that cannot be
 // read stops nothing (H10).
 func (l *Leg) declared(ctx context.Context, on *Behalf, tool string) []paramheader.Param {
-	all, err := l.cfg.Memory.params.get(ctx, key{l.cfg.Server, l.cfg.Backend, l.owner(on), "tools/list"}, l.now,
+	on = on.lister()
+	all, err := l.cfg.Memory.params.get(ctx, key{l.cfg.Server, l.cfg.Backend, l.owner(on), "tools/list" + string(on.Capabilities)}, l.now,
 		func(ctx context.Context) (map[string][]paramheader.Param, time.Duration, error) {
 			list, err := l.List(ctx, on, "tools/list")
 			if err != nil {
@@ -199,5 +201,5 @@ func declaredBy(list *List) map[string][]paramheader.Param {
 
 // Declared returns the arguments of a tool that modern clients repeat in headers, for the check of what a client sent (H8).
 func (l *Leg) Declared(ctx context.Context, on *Behalf, tool string) []paramheader.Param {
-	return l.declared(ctx, on.Nobody(), tool)
+	return l.declared(ctx, on, tool)
 }

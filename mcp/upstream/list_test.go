@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -308,5 +309,55 @@ func TestAnUpstreamThatTellsNothingAgreesToNothing(t *testing.T) { // L2
 			t.Errorf("modern %v: %+v, %v", modern, agreed, err)
 		}
 		cancel()
+	}
+}
+
+// picky lists the tool ask only in sessions of clients that can be asked.
+func picky(up *mcptest.Upstream) (declared func() []string) {
+	legacyOnly(up)
+	up.Session = false // it has sessions of its own
+	var mu sync.Mutex
+	var all []string
+	asking := map[string]bool{}
+	up.On("initialize", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+		var p struct{ Capabilities json.RawMessage }
+		_ = json.Unmarshal(m.Params, &p)
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, string(p.Capabilities))
+		id := strconv.Itoa(len(all))
+		w.Header().Set("Mcp-Session-Id", id)
+		asking[id] = strings.Contains(string(p.Capabilities), "elicitation")
+		mcptest.JSON(w, m.ID, `{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"p","version":"1"}}`)
+	})
+	up.On("tools/list", func(w http.ResponseWriter, r *http.Request, m mcptest.UpstreamMessage) {
+		mu.Lock()
+		defer mu.Unlock()
+		if asking[r.Header.Get("Mcp-Session-Id")] {
+			mcptest.JSON(w, m.ID, `{"tools":[{"name":"plain"},{"name":"ask"}]}`)
+			return
+		}
+		mcptest.JSON(w, m.ID, `{"tools":[{"name":"plain"}]}`)
+	})
+	return func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(all) }
+}
+
+func TestAnUpstreamMayListByWhatAClientCanBeAsked(t *testing.T) { // §11.1: exactly the capabilities, T3
+	up := mcptest.NewUpstream(t)
+	declared := picky(up)
+	l, _ := newLeg(t, up.URL, nil)
+	for _, c := range []struct {
+		capabilities string
+		tools        int
+	}{{`{}`, 1}, {`{"elicitation":{},"experimental":{"x":{}}}`, 2}, {`{"experimental":{"y":{}}}`, 1}, {`{"elicitation":{}}`, 2}} {
+		on := as("a")
+		on.Capabilities = json.RawMessage(c.capabilities)
+		list, err := l.List(t.Context(), on, "tools/list")
+		if err != nil || len(list.Items) != c.tools {
+			t.Errorf("%s: %+v, %v", c.capabilities, list, err)
+		}
+	}
+	if n, all := len(sent(up, "tools/list")), declared(); n != 2 || slices.Compact(all)[0] != "{}" || all[len(all)-1] != `{"elicitation":{}}` {
+		t.Errorf("%d lists were read in sessions with %v", n, all)
 	}
 }
