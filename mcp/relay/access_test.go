@@ -16,7 +16,7 @@ func guarded(c *relay.Config, _ *proxy.BackendConfig) {
 }
 
 func TestToolsOfOthersAreNeitherSeenNorCalled(t *testing.T) { // A1, A2, A3, J11, §9.1
-	const list = `{"ttlMs":5.0, "tools": [ {"name":"safe","x":1.50} ,{"name":"d\u0061nger"}, {"name":"wide"} ] ,"z":null}`
+	const list = `{"ttlMs":0.0, "tools": [ {"name":"safe","x":1.50} ,{"name":"d\u0061nger"}, {"name":"wide"} ] ,"z":null}`
 	up := mcptest.NewUpstream(t)
 	form := "json"
 	up.On("tools/list", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {

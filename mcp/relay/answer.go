@@ -66,7 +66,7 @@ func (x *exchange) judge(answer *proxy.Answer, b *body) (*edge.Passed, error) {
 	p.Status = http.StatusOK // §2; and whoever looks into answers looks into all of them
 	switch {
 	case kind == "text/event-stream":
-		p.Stream = true
+		p.Stream, b.stream = true, &changes{}
 		if x.wantsAnswer() && x.r.Message != nil && x.r.Message.Method != "subscriptions/listen" {
 			b.silent.watch(x.s.cfg.Timeout, b.hangUp)
 		}

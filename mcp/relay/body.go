@@ -31,6 +31,7 @@ type body struct {
 
 	closed sync.Once
 	silent silence
+	stream *changes // of lists, told on an event stream; nil when the answer is none
 }
 
 // open makes the call and returns its answer, which must be closed.
@@ -81,6 +82,9 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.answer.Body.Read(p)
 	b.n += int64(n)
 	b.silent.broken(p[:n])
+	if b.stream.told(p[:n]) {
+		b.x.s.cfg.Leg.Changed()
+	}
 	if err != nil {
 		b.end = err
 		return n, b.told()
@@ -156,13 +160,13 @@ func (b *body) outcome() proxy.Outcome {
 // replay is a body that was read, perhaps changed, and is handed out from memory; closing it ends the exchange.
 type replay struct {
 	bytes.Reader
-	b *body
+	end io.Closer
 }
 
-func again(b *body, text []byte) *replay {
-	r := &replay{b: b}
+func again(end io.Closer, text []byte) *replay {
+	r := &replay{end: end}
 	r.Reset(text)
 	return r
 }
 
-func (r *replay) Close() error { return r.b.Close() }
+func (r *replay) Close() error { return r.end.Close() }

@@ -9,6 +9,7 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/mcp/access"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 	"github.com/drawbridge-mcp/drawbridge/mcp/pins"
 	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
@@ -29,6 +30,8 @@ type Leg interface {
 	List(ctx context.Context, on *upstream.Behalf, method string) (*upstream.List, error)
 	Learn(on *upstream.Behalf, tools []upstream.Tool, ttl time.Duration)
 	Known(on *upstream.Behalf, tool string) []paramheader.Param
+	Page(ctx context.Context, on *upstream.Behalf, of upstream.PageOf, ask func() *strictjson.Message) *strictjson.Message
+	Changed()
 }
 
 // Pins hold tools that changed (§15); *pins.Book.

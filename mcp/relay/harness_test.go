@@ -13,6 +13,7 @@ import (
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 	"github.com/drawbridge-mcp/drawbridge/mcp/mcptest"
 	"github.com/drawbridge-mcp/drawbridge/mcp/relay"
 	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
@@ -32,6 +33,12 @@ type gateway struct {
 
 func newGateway(t *testing.T, address string, change func(*relay.Config, *proxy.BackendConfig)) *gateway {
 	t.Helper()
+	return newKeeping(t, address, 0, change)
+}
+
+// newKeeping is newGateway with lists of upstreams that name no time kept for ttl.
+func newKeeping(t *testing.T, address string, ttl time.Duration, change func(*relay.Config, *proxy.BackendConfig)) *gateway {
+	t.Helper()
 	backend := proxy.BackendConfig{Name: "up", URL: address, Timeout: 5 * time.Second}
 	backend.Credential.Kind = "bearer"
 	backend.Credential.Value.Value = secret.New("the-gateways-own")
@@ -50,7 +57,7 @@ func newGateway(t *testing.T, address string, change func(*relay.Config, *proxy.
 	memory := upstream.NewMemory()
 	t.Cleanup(memory.Close)
 	if cfg.Leg == nil {
-		if cfg.Leg, err = upstream.New(upstream.Config{Server: "s", Backend: "up", Doer: pipeline, Memory: memory, Now: cfg.Now, Timeout: backend.Timeout}); err != nil {
+		if cfg.Leg, err = upstream.New(upstream.Config{Server: "s", Backend: "up", Doer: pipeline, Memory: memory, ListTTL: ttl, Now: cfg.Now, Timeout: backend.Timeout}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -148,8 +155,13 @@ func (v speaks) Speaks(context.Context, *upstream.Behalf) (upstream.Verdict, err
 }
 func (speaks) Learn(*upstream.Behalf, []upstream.Tool, time.Duration) {}
 func (speaks) Known(*upstream.Behalf, string) []paramheader.Param     { return nil }
-func (speaks) ForgetEra()                                             {}
-func (speaks) OnlyModern()                                            {}
+func (speaks) Page(_ context.Context, _ *upstream.Behalf, _ upstream.PageOf, ask func() *strictjson.Message) *strictjson.Message {
+	ask()
+	return nil
+}
+func (speaks) Changed()    {}
+func (speaks) ForgetEra()  {}
+func (speaks) OnlyModern() {}
 func (speaks) OldTransport(context.Context, *upstream.Behalf, int) bool {
 	return false
 }

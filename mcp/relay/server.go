@@ -92,7 +92,12 @@ func (s *Server) Pass(ctx context.Context, r *edge.Request) (*edge.Passed, error
 	case "server/discover":
 		return x.edit(ctx, x.instruct, s.cfg.Instructions != "" || s.cfg.Search != nil)
 	case "tools/list":
-		return x.edit(ctx, x.cut, r.Modern || s.rules.Any() || s.cfg.Pins != nil || s.cfg.Search != nil)
+		if r.Modern || s.rules.Any() || s.cfg.Pins != nil || s.cfg.Search != nil {
+			return x.list(ctx, x.cut)
+		}
+		return x.list(ctx, nil)
+	case "prompts/list", "resources/list", "resources/templates/list":
+		return x.list(ctx, nil)
 	default:
 		return x.forward(ctx)
 	}

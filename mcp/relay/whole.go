@@ -16,9 +16,9 @@ import (
 
 // whole is an answer that was read to its message, in the form in which it came.
 type whole struct {
-	b       *body
-	before  []byte // events ahead of the answer, as they came
-	event   []byte // the event that holds it; nil when the answer is plain JSON
+	end     io.Closer // ends the exchange
+	before  []byte    // events ahead of the answer, as they came
+	event   []byte    // the event that holds it; nil when the answer is plain JSON
 	message *strictjson.Message
 }
 
@@ -28,7 +28,7 @@ type editor func(m *strictjson.Message) ([]splice.Piece, error)
 // edit passes a request on and replaces pieces of the answer. Without need nothing is looked into.
 func (x *exchange) edit(ctx context.Context, with editor, need bool) (*edge.Passed, error) {
 	p, err := x.forward(ctx)
-	if err != nil || !need || p.Result != nil || p.Status != http.StatusOK {
+	if err != nil || !need || p.Body == nil || p.Status != http.StatusOK {
 		return p, err
 	}
 	w, err := x.readAll(p)
@@ -36,19 +36,13 @@ func (x *exchange) edit(ctx context.Context, with editor, need bool) (*edge.Pass
 		p.Close()
 		return nil, err
 	}
-	pieces, err := with(w.message)
-	if err != nil {
-		p.Close()
-		return nil, err
-	}
-	return w.passed(p, pieces), nil
+	return w.edited(p, with)
 }
 
 // readAll reads the answer of p to its message.
 func (x *exchange) readAll(p *edge.Passed) (*whole, error) {
 	if p.Stream {
-		b, _ := p.Body.(*body)
-		return x.readStream(b)
+		return x.readStream(p.Body)
 	}
 	text, err := io.ReadAll(io.LimitReader(p.Body, x.s.cfg.Limits.Body+1))
 	switch {
@@ -61,13 +55,12 @@ func (x *exchange) readAll(p *edge.Passed) (*whole, error) {
 	if err != nil {
 		return nil, notMCP(err.Error())
 	}
-	b, _ := p.Body.(*body)
-	return &whole{b: b, message: m}, nil
+	return &whole{end: p.Body, message: m}, nil
 }
 
 // readStream reads events until the answer to the request has come; what the upstream says after it nobody waits for.
-func (x *exchange) readStream(b *body) (*whole, error) {
-	w := &whole{b: b}
+func (x *exchange) readStream(b io.ReadCloser) (*whole, error) {
+	w := &whole{end: b}
 	events := eventstream.NewReader(b, int(x.s.cfg.Limits.Body))
 	for {
 		some, err := events.Next()
@@ -107,25 +100,35 @@ func (x *exchange) messageIn(event []byte) (*strictjson.Message, error) {
 	return x.decode(bytes.Clone(data))
 }
 
+// edited hands the answer on as with has it.
+func (w *whole) edited(p *edge.Passed, with editor) (*edge.Passed, error) {
+	pieces, err := with(w.message)
+	if err != nil {
+		p.Close()
+		return nil, err
+	}
+	return w.passed(p, pieces), nil
+}
+
 // passed hands the answer on in the form in which it came, with pieces replaced.
 func (w *whole) passed(p *edge.Passed, pieces []splice.Piece) *edge.Passed {
 	text := splice.Apply(w.message.Body, pieces)
 	if w.event == nil {
-		p.Body, p.Length = again(w.b, text), int64(len(text))
+		p.Body, p.Length = again(w.end, text), int64(len(text))
 		return p
 	}
 	event := w.event
 	if len(pieces) > 0 {
 		event = withData(event, text)
 	}
-	p.Body = again(w.b, append(w.before, event...))
+	p.Body = again(w.end, append(w.before, event...))
 	return p
 }
 
 // asJSON hands on the answer alone.
 func (w *whole) asJSON(p *edge.Passed) *edge.Passed {
 	p.Header.Set("Content-Type", "application/json")
-	p.Stream, p.Body, p.Length = false, again(w.b, w.message.Body), int64(len(w.message.Body))
+	p.Stream, p.Body, p.Length = false, again(w.end, w.message.Body), int64(len(w.message.Body))
 	return p
 }
 

@@ -44,7 +44,7 @@ func (l *Leg) List(ctx context.Context, on *Behalf, method string) (*List, error
 	on = on.lister()
 	shared := key{l.cfg.Server, l.cfg.Backend, l.owner(on), method + string(on.Capabilities)}
 	own := shared
-	own.owner = "private\x00" + on.Caller.Subject + "\x00" + on.Caller.Subscription.ID
+	own.owner = private(on)
 	if list, ok := l.cfg.Memory.lists.page(own).read(l.now()); ok {
 		return list, nil
 	}
@@ -78,6 +78,7 @@ func (l *Leg) forgetLists(prefix string) {
 	match := func(k key) bool { return k.backend == l.cfg.Backend && strings.HasPrefix(k.what, prefix) }
 	l.cfg.Memory.lists.forget(match)
 	l.cfg.Memory.params.forget(match)
+	l.cfg.Memory.pages.forget(l.cfg.Backend, prefix)
 }
 
 // gather reads all pages.
@@ -145,13 +146,25 @@ func (l *Leg) undeclarable(m *strictjson.Message, tool strictjson.Span) bool {
 
 // hints takes the shortest time and the narrowest scope that a page names.
 func (l *Leg) hints(m *strictjson.Message, list *List) {
-	if n, ok := integer(m.Bytes(m.Member(m.Result, "ttlMs"))); ok && n >= 0 {
-		list.TTL = min(list.TTL, time.Duration(n)*time.Millisecond)
+	if ttl := m.Member(m.Result, "ttlMs"); ttl.Present() {
+		list.TTL = min(list.TTL, milliseconds(m.Bytes(ttl)))
 	}
 	if scope, _ := m.Text(m.Member(m.Result, "cacheScope")); scope == "private" {
 		list.Private = true
 	}
 }
+
+// milliseconds reads a time. What is no time, or none that a gateway should count on, is none at all.
+func milliseconds(b []byte) time.Duration {
+	n, err := strconv.ParseFloat(string(b), 64)
+	if err != nil || !(n >= 0) {
+		return 0
+	}
+	return time.Duration(min(n, float64(maxTTL/time.Millisecond))) * time.Millisecond
+}
+
+// maxTTL bounds how long a list is kept, whatever an upstream says: nobody could end it before.
+const maxTTL = 24 * time.Hour
 
 func (l *Leg) held(list *List) *List {
 	if list.TTL == math.MaxInt64 {

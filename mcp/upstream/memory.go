@@ -20,6 +20,7 @@ type Memory struct {
 	verdicts book[Verdict]
 	infos    book[*Info]
 	lists    book[*List]
+	pages    pages
 	params   book[map[string][]paramheader.Param] // of tools, by name
 	pools    pools
 	ears     ears

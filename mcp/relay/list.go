@@ -1,0 +1,161 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/eventstream"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/splice"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
+	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
+)
+
+const (
+	maxCursor = 1 << 10 // of a page that is kept
+	maxAhead  = 1 << 20 // of an answer that is read only to be kept
+)
+
+// list passes the request for a list on, or answers it with what the upstream said to another while that holds (T3, T8).
+// Every caller's answer is cut from the same page; with nil nothing is cut, and what cannot be kept is not looked into.
+func (x *exchange) list(ctx context.Context, with editor) (*edge.Passed, error) {
+	of, ok := x.page()
+	if !ok {
+		return x.edit(ctx, with, with != nil)
+	}
+	var p *edge.Passed
+	var w *whole
+	var err error
+	asked := false
+	kept := x.s.cfg.Leg.Page(ctx, behalf(x.r), of, func() *strictjson.Message {
+		asked = true
+		if p, w, err = x.fetch(ctx, with != nil); w == nil || !x.answers(w.message) {
+			return nil
+		}
+		return w.message
+	})
+	switch {
+	case kept != nil:
+		return remembered(kept, with)
+	case !asked:
+		return x.edit(ctx, with, with != nil) // which says how ctx ended
+	case w == nil:
+		return p, err
+	case with == nil:
+		return w.passed(p, nil), nil
+	}
+	return w.edited(p, with)
+}
+
+// page names what a request asks for; ok is false when there is more in it than answers can be kept by.
+func (x *exchange) page() (of upstream.PageOf, ok bool) {
+	m := x.r.Message
+	for _, member := range m.Members(m.Params) {
+		if member.Key != "cursor" && member.Key != "_meta" {
+			return of, false
+		}
+	}
+	cursor := m.Bytes(m.Cursor)
+	return upstream.PageOf{Method: m.Method, Revision: x.r.Revision, Cursor: string(cursor)}, len(cursor) <= maxCursor
+}
+
+// remembered is the answer to a request that did not go up.
+func remembered(m *strictjson.Message, with editor) (*edge.Passed, error) {
+	var pieces []splice.Piece
+	if with != nil {
+		var err error
+		if pieces, err = with(m); err != nil {
+			return nil, err
+		}
+	}
+	text := splice.Apply(m.Body, pieces) // all of them are in the result
+	grown := len(text) - len(m.Body)
+	return &edge.Passed{Status: http.StatusOK, Header: http.Header{}, Result: text[m.Result.Start : m.Result.End+grown]}, nil
+}
+
+// fetch asks the upstream and reads its answer; w is nil where p is to be passed on as it is.
+func (x *exchange) fetch(ctx context.Context, need bool) (p *edge.Passed, w *whole, err error) {
+	p, err = x.forward(ctx)
+	switch {
+	case err != nil || p.Body == nil || p.Status != http.StatusOK:
+		return p, nil, err
+	case need:
+		if w, err = x.readAll(p); err != nil {
+			p.Close()
+			return nil, nil, err
+		}
+		return p, w, nil
+	case p.Stream:
+		return p, x.firstEvent(p), nil
+	default:
+		return p, x.shortText(p), nil
+	}
+}
+
+// firstEvent reads the answer when the stream begins with it. What comes ahead of an answer must not wait for it (§9.1).
+func (x *exchange) firstEvent(p *edge.Passed) *whole {
+	var raw bytes.Buffer
+	body := p.Body
+	p.Body = ahead{io.MultiReader(&raw, body), body}
+	some, err := eventstream.NewReader(io.TeeReader(body, &raw), maxAhead).Next()
+	if err != nil {
+		return nil // the client's reader meets it, too
+	}
+	event, _ := eventstream.Split(some)
+	m, err := x.messageIn(event)
+	if err != nil || m == nil || !x.answers(m) {
+		return nil
+	}
+	return &whole{end: body, event: bytes.Clone(event), message: m}
+}
+
+// shortText reads an answer that is not too long to be kept.
+func (x *exchange) shortText(p *edge.Passed) *whole {
+	if p.Length > maxAhead {
+		return nil
+	}
+	var raw bytes.Buffer
+	body := p.Body
+	p.Body = ahead{io.MultiReader(&raw, body), body}
+	text, err := io.ReadAll(io.TeeReader(io.LimitReader(body, maxAhead+1), &raw))
+	if err != nil || len(text) > maxAhead {
+		return nil
+	}
+	m, err := x.decode(text)
+	if err != nil || !x.answers(m) {
+		return nil
+	}
+	return &whole{end: body, message: m}
+}
+
+// answers reports whether a message is the answer to the client's request.
+func (x *exchange) answers(m *strictjson.Message) bool {
+	return m.Kind == strictjson.Response && bytes.Equal(m.Bytes(m.ID), x.r.Message.Bytes(x.r.Message.ID))
+}
+
+// ahead is a body of which some was read; it is handed out again.
+type ahead struct {
+	io.Reader
+	io.Closer
+}
+
+// changes looks on an event stream for word that a list is another now. How it is written is the upstream's own business;
+// to forget a list without need does no harm.
+type changes struct{ tail []byte }
+
+func (c *changes) told(by []byte) bool {
+	if c == nil || len(by) == 0 {
+		return false
+	}
+	const word, keep = "list_changed", len("list_changed") - 1
+	c.tail = append(c.tail, by[:min(keep, len(by))]...)
+	told := bytes.Contains(by, []byte(word)) || bytes.Contains(c.tail, []byte(word))
+	if len(by) > keep {
+		c.tail = append(c.tail[:0], by[len(by)-keep:]...)
+	} else {
+		c.tail = append(c.tail[:0], c.tail[max(0, len(c.tail)-keep):]...)
+	}
+	return told
+}
