@@ -65,5 +65,8 @@ func TestAToolForClientsThatCanBeAskedIsTheirs(t *testing.T) { // Q7, §11.1
 		if _, body := g.do(g.legacy(plain, `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)); strings.Contains(body, `"ask"`) || !strings.Contains(body, `"safe"`) {
 			t.Errorf("who cannot is shown %s", body)
 		}
+		if _, body := g.do(g.legacy(asking, `{"jsonrpc":"2.0","id":3,"method":"tools/list"}`)); !strings.Contains(body, `"ask"`) {
+			t.Errorf("who can is shown %s", body)
+		}
 	}
 }
