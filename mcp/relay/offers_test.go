@@ -13,14 +13,14 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 )
 
-// shelf keeps no pins beyond the test.
-type shelf struct{}
+// forgetful keeps no pins.
+type forgetful struct{}
 
-func (shelf) Pins(context.Context, string) ([]pins.Pin, error) { return nil, nil }
-func (shelf) PutPins(context.Context, []pins.Pin) error        { return nil }
-func (shelf) DropPins(context.Context, string, []string) error { return nil }
+func (forgetful) Pins(context.Context, string) ([]pins.Pin, error) { return nil, nil }
+func (forgetful) PutPins(context.Context, []pins.Pin) error        { return nil }
+func (forgetful) DropPins(context.Context, string, []string) error { return nil }
 func pinning(c *relay.Config, _ *proxy.BackendConfig) {
-	c.Pins = &pins.Book{Server: "s", Store: shelf{}, Log: slog.New(slog.DiscardHandler)}
+	c.Pins = &pins.Book{Server: "s", Store: forgetful{}, Log: slog.New(slog.DiscardHandler)}
 }
 
 // An upstream may have a tool only for clients that can be asked what the tool asks. Whoever is shown it may call it, also
