@@ -1,15 +1,15 @@
 package openapi
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 )
 
 // template is a path with its parameters, read once (P20, P21).
 type template struct {
-	parts    []part // in order; literal parts are already encoded
-	query    string // constant query of the path, encoded
+	parts    []part            // in order; literal parts are already encoded
+	query    string            // constant query of the path, encoded
+	filled   map[string]string // keys of the path's query by the parameters that fill them
 	reserved map[string]bool
 	patterns map[string]string
 	segments []string // literal segments; "" where a segment holds a parameter
@@ -51,11 +51,8 @@ func readTemplate(path string, declared func(string) bool, repaired func(string)
 		repaired("the fragment of the path is removed")
 	}
 	if i := indexOutside(path, '?'); i >= 0 {
-		t.query = cleanQuery(path[i+1:])
+		t.settleQuery(path[i+1:], repaired)
 		path = path[:i]
-		if t.query != "" {
-			repaired("the path's query is sent always")
-		}
 	}
 	if !strings.HasPrefix(path, "/") {
 		repaired("the path starts without /")
@@ -80,7 +77,7 @@ func readTemplate(path string, declared func(string) bool, repaired func(string)
 			break
 		}
 		t.literal(path[:open])
-		t.expression(path[open+1:shut], repaired)
+		t.expression(path[open+1:shut], declared, repaired)
 		path = path[shut+1:]
 	}
 	t.split()
@@ -145,32 +142,52 @@ func colonParam(path string, declared func(string) bool) int {
 	return -1
 }
 
-// expression reads what stands between braces.
-func (t *template) expression(e string, repaired func(string)) {
+// expression reads what stands between braces. The notations of routers mean what they mean there: {proxy+}, {*path},
+// {name:path} and {name=projects/*} take slashes.
+func (t *template) expression(e string, declared func(string) bool, repaired func(string)) {
+	slashes := strings.HasSuffix(e, "+") && !strings.Contains(e, ":")
 	switch {
 	case strings.HasPrefix(e, "?") || strings.HasPrefix(e, "&") || strings.HasPrefix(e, "#"):
 		repaired("{" + shorten(e, 40) + "} is removed from the path")
 		return
-	case strings.HasPrefix(e, "+"):
-		e = e[1:]
-		t.reserved[e] = true
-		t.slashes = true
+	case declared(e):
+	case strings.HasPrefix(e, "+") || strings.HasPrefix(e, "*"):
+		slashes, e = true, strings.TrimLeft(e, "+*")
 	case strings.HasPrefix(e, "/") || strings.HasPrefix(e, ".") || strings.HasPrefix(e, ";"):
 		t.literal(e[:1])
 		e = e[1:]
 	}
-	e = strings.TrimSuffix(e, "*")
-	if name, pattern, ok := strings.Cut(e, ":"); ok && name != "" {
-		t.patterns[name] = "^(?:" + pattern + ")$"
-		repaired("the pattern of {" + shorten(name, 40) + "} is checked")
-		e = name
+	if i := strings.IndexAny(e, ":="); i > 0 && !declared(e) {
+		if e[i] == '=' {
+			slashes = true
+		} else {
+			slashes = t.pattern(e[:i], e[i+1:], repaired) || slashes
+		}
+		e = e[:i]
 	}
-	e = strings.TrimSpace(e)
+	if !declared(e) {
+		e = strings.TrimSpace(strings.TrimRight(e, "+*?"))
+	}
 	if e == "" {
 		repaired("{} is removed from the path")
 		return
 	}
+	if slashes {
+		t.reserved[e], t.slashes = true, true
+	}
 	t.parts = append(t.parts, part{param: e})
+}
+
+// pattern notes the rule of {id:[0-9]+}. A word alone is no rule but a router's type; that of {name:path} takes slashes.
+func (t *template) pattern(name, pattern string, repaired func(string)) (slashes bool) {
+	for i := 0; i < len(pattern); i++ {
+		if !isLetter(pattern[i]) {
+			t.patterns[name] = "^(?:" + pattern + ")$"
+			repaired("the pattern of {" + shorten(name, 40) + "} is checked")
+			return false
+		}
+	}
+	return pattern == "path"
 }
 
 func (t *template) literal(s string) {
@@ -197,27 +214,6 @@ func encodeLiteral(s string) string {
 }
 
 func isHex(c byte) bool { return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f' }
-
-func cleanQuery(s string) string {
-	values, err := url.ParseQuery(s)
-	if err != nil || len(values) == 0 {
-		return ""
-	}
-	return s2query(s)
-}
-
-func s2query(s string) string {
-	var b []byte
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if isUnreserved(c) || strings.IndexByte("!$&'()*+,;=:@/?%", c) >= 0 {
-			b = append(b, c)
-		} else {
-			b = append(b, '%', upperHex[c>>4], upperHex[c&15])
-		}
-	}
-	return string(b)
-}
 
 // split notes the segments that are literal, for the check of the finished request (§9).
 func (t *template) split() {

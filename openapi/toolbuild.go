@@ -41,7 +41,7 @@ func (im *importer) tool(o *rawOperation) (*Tool, error) {
 	if tpl.hasSteps() {
 		return nil, errors.New(`server URL: the path of the document leaves its base ("..")`)
 	}
-	args := im.paramArgs(o, specs, tpl)
+	args := im.paramArgs(o, tpl.queryParams(specs), tpl)
 	bodyArgs, body := im.bodyArgs(o, bodySpec, config)
 	args = append(args, bodyArgs...)
 	t := &Tool{Method: o.method, Path: o.path, OperationID: o.id, BaseURL: base, Tags: texts(o.node.get("tags")), Deprecated: o.node.isTrue("deprecated")}
