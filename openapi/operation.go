@@ -20,18 +20,20 @@ func (o *rawOperation) key() string { return o.method + " " + o.path }
 
 var itemMethods = [...]string{"get", "put", "post", "delete", "options", "head", "patch", "trace", "query", "connect"}
 
-// operations lists every method of every path item, in the document's order (§3).
+// operations lists every method of every path item, in the document's order (§3). x-ms-paths are Azure's way to tell
+// operations apart by their query, which a path's own query does as well (P20).
 func (im *importer) operations(root *node) []*rawOperation {
-	paths := root.get("paths")
-	if paths != nil && !paths.isMap() {
-		im.warn.add(paths, "repaired: paths is a mapping") // P2
-	}
 	var all []*rawOperation
-	for _, f := range paths.fields() {
-		if strings.HasPrefix(f.key, "x-") {
-			continue
+	for _, key := range [...]string{"paths", "x-ms-paths"} {
+		paths := root.get(key)
+		if paths != nil && !paths.isMap() {
+			im.warn.add(paths, "repaired: "+key+" is a mapping") // P2
 		}
-		all = append(all, im.itemOperations(f.key, f.value)...)
+		for _, f := range paths.fields() {
+			if !strings.HasPrefix(f.key, "x-") {
+				all = append(all, im.itemOperations(f.key, f.value)...)
+			}
+		}
 	}
 	return all
 }
@@ -189,14 +191,9 @@ func (im *importer) parameter(item *node) *node {
 	}
 	switch p.strAt("in") {
 	case "path", "query", "header", "cookie":
-	case "body", "formData":
-		if im.swagger {
-			if p.strAt("in") == "body" || p.strAt("name") != "" {
-				return p
-			}
-		}
-		im.warn.add(p, "repaired: parameter in "+shorten(p.strAt("in"), 40)+" is dropped")
-		return nil
+	case "body":
+		return p
+	case "formData":
 	case "querystring": // 3.2: the whole query, by its content
 		if im.swagger || len(p.get("content").fields()) == 0 {
 			im.warn.add(p, "repaired: parameter in querystring without content is dropped")

@@ -23,6 +23,7 @@ func TestPathsSayTheirParametersInManyNotations(t *testing.T) { // P20, P21
 		{"/f/{id:int}/{key:guid}", `{"name":"id","in":"path","required":true,"schema":{"type":"integer"}}`, "id key", `{"id":1,"key":"k"}`, "/f/1/k"},
 		{"/f/{id?}", `{"name":"id","in":"path","required":true,"schema":{"type":"integer"}}`, "id", `{"id":1}`, "/f/1"},
 		{"/v1/{name=shelves/*}:move", `{"name":"name","in":"path","required":true,"schema":{"type":"string"}}`, "name", `{"name":"shelves/7"}`, "/v1/shelves/7:move"},
+		{"/u/{{id}}/x", `{"name":"id","in":"path","required":true,"schema":{"type":"integer"}}`, "id", `{"id":1}`, "/u/1/x"},
 		{"/s/{a|b}", `{"name":"a|b","in":"path","required":true,"schema":{"type":"string"}}`, "a_b", `{"a_b":"x/y"}`, "/s/x%2Fy"},
 	} {
 		d := importText(t, oneOperation("get", c.path, `"parameters":[`+c.params+`]`), Options{})

@@ -78,11 +78,7 @@ func (im *importer) answer(o *rawOperation, response *node, d *declaredAnswers) 
 			d.plan.headers[name] = true
 		}
 	}
-	if im.swagger {
-		s := response.get("schema")
-		if s == nil {
-			return
-		}
+	if s := response.get("schema"); s != nil && response.get("content") == nil { // 2.0, and its habits in 3.0 documents
 		produces := im.mediaList(o, "produces")
 		if len(produces) == 0 {
 			produces = []string{"application/json"}

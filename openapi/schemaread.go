@@ -78,7 +78,11 @@ func (r *schemaReader) at(n *node) *schema {
 
 // reference resolves $ref; a dangling one is the schema that allows anything (P9).
 func (r *schemaReader) reference(n *node, ref string) *schema {
-	target, err := r.lib.follow(n)
+	target := r.bareName(n, ref)
+	var err error
+	if target == nil {
+		target, err = r.lib.follow(n)
+	}
 	if err != nil {
 		r.warn(n, referenceText(err))
 		s := &schema{cut: true}

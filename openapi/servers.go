@@ -14,6 +14,9 @@ func (im *importer) swaggerBase(o *rawOperation) (*url.URL, error) {
 		base = "/"
 	}
 	if host == "" {
+		if t := im.root.get("x-ms-parameterized-host"); t != nil {
+			return im.azureBase(t, base)
+		}
 		return im.resolveServer(base, im.root)
 	}
 	schemes := texts(o.node.get("schemes"))
@@ -35,6 +38,10 @@ func (im *importer) serverURL(server *node) (*url.URL, error) {
 	text := server.strAt("url")
 	if server.isScalar() {
 		text = server.str()
+	}
+	if strings.Contains(text, "{{") { // a variable of Postman, which nobody fills here
+		im.warn.add(server, fmt.Sprintf("lint: server URL %q has no usable host: set backend", shorten(text, 100)))
+		return nil, nil
 	}
 	variables := server.get("variables")
 	var b strings.Builder

@@ -26,6 +26,7 @@ func TestWhereRequestsGo(t *testing.T) { // §8.1
 		{"B3 of a file", doc(`"servers":[{"url":"/v1"}],`, ""), "", Options{}, "", "/v1"},
 		{"B4 none", doc("", ""), "", Options{}, "", "/"},
 		{"a placeholder", doc(`"servers":[{"url":"https://{your-host}","variables":{"your-host":{"default":"{your-host}"}}}],`, ""), "", Options{}, "", ""},
+		{"a variable of Postman", doc(`"servers":[{"url":"{{baseUrl}}/v1"}],`, ""), "", Options{}, "", ""},
 	} {
 		d, err := Import(t.Context(), Source{Location: c.location, Data: []byte(c.doc)}, c.o)
 		if err != nil {

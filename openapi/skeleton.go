@@ -3,8 +3,6 @@ package openapi
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -67,14 +65,17 @@ type skeleton struct {
 
 // typed has kin-openapi read the operation: styles and their defaults, bodies, and for Swagger 2.0 the conversion.
 func (im *importer) typed(o *rawOperation) ([]*paramSpec, *bodySpec, error) {
-	nodes := im.oneBody(o, im.parameters(o))
+	nodes, members := im.bodyMembers(o, im.parameters(o))
 	sk := skeleton{Responses: map[string]any{}}
 	for i, p := range nodes {
 		sk.Parameters = append(sk.Parameters, im.outline(p, i))
 	}
-	body := im.bodyNode(o)
-	if body != nil {
-		sk.RequestBody = map[string]any{"required": body.isTrue("required"), "content": im.outlineContent(body)}
+	var body *node
+	if len(members) == 0 {
+		body = im.bodyNode(o)
+	}
+	if body != nil && !im.swagger {
+		sk.RequestBody = im.outlineBody(body)
 	}
 	op, err := im.readSkeleton(o, sk)
 	if err != nil {
@@ -86,38 +87,14 @@ func (im *importer) typed(o *rawOperation) ([]*paramSpec, *bodySpec, error) {
 			params = append(params, p)
 		}
 	}
-	if im.swagger {
-		return params, im.swaggerBody(o, op, nodes), nil
+	switch {
+	case len(members) > 0:
+		return params, im.swaggerBody(o, members), nil
+	case body != nil && im.swagger:
+		spec, err := im.bodyOfSwagger(body)
+		return params, spec, err
 	}
 	return params, im.bodySpec(body, op), nil
-}
-
-// oneBody keeps what can be one body of Swagger 2.0: the last body parameter (P19), or the form. Where a document has
-// both, it is the form if that is what the operation consumes.
-func (im *importer) oneBody(o *rawOperation, nodes []*node) []*node {
-	last, forms := -1, 0
-	for i, n := range nodes {
-		switch n.strAt("in") {
-		case "body":
-			last = i
-		case "formData":
-			forms++
-		}
-	}
-	if last < 0 || !im.swagger {
-		return nodes
-	}
-	form := forms > 0 && slices.ContainsFunc(im.mediaList(o, "consumes"), isFormType)
-	var kept []*node
-	for i, n := range nodes {
-		in := n.strAt("in")
-		if in == "body" && (i != last || form) || in == "formData" && !form {
-			im.warn.add(n, "repaired: an operation has one body; "+in+" parameter "+shorten(n.strAt("name"), 60)+" is dropped")
-			continue
-		}
-		kept = append(kept, n)
-	}
-	return kept
 }
 
 func (im *importer) readSkeleton(o *rawOperation, sk skeleton) (*openapi3.Operation, error) {
@@ -162,9 +139,7 @@ func (im *importer) outline(p *node, index int) map[string]any {
 		if f := p.strAt("collectionFormat"); f != "" {
 			out["collectionFormat"] = f
 		}
-		if out["in"] == "body" {
-			out["schema"] = map[string]any{nodeKey: strconv.Itoa(index)}
-		} else if t := p.strAt("type"); t != "" {
+		if t := p.strAt("type"); t != "" {
 			out["type"] = t
 		}
 		return out
@@ -177,7 +152,7 @@ func (im *importer) outline(p *node, index int) map[string]any {
 
 func (im *importer) bodyNode(o *rawOperation) *node {
 	v := o.node.get("requestBody")
-	if im.swagger || v.isNull() {
+	if v.isNull() {
 		return nil
 	}
 	body, err := im.lib.follow(v)
@@ -190,6 +165,10 @@ func (im *importer) bodyNode(o *rawOperation) *node {
 		return nil
 	}
 	return body
+}
+
+func (im *importer) outlineBody(body *node) map[string]any {
+	return map[string]any{"required": body.isTrue("required"), "content": im.outlineContent(body)}
 }
 
 func (im *importer) outlineContent(body *node) map[string]any {
@@ -248,7 +227,7 @@ func (im *importer) paramSpec(p *openapi3.Parameter, nodes []*node) *paramSpec {
 		spec.style, spec.explode = defaultStyle(spec.in)
 	}
 	if im.swagger {
-		spec.schema = im.reader.read(n)
+		spec.schema = im.ownSchema(n)
 		spec.tabs = n.strAt("collectionFormat") == "tsv"
 		switch n.strAt("collectionFormat") {
 		case "", "csv", "tsv":
@@ -354,82 +333,6 @@ func encodings(m *openapi3.MediaType) map[string]encodingSpec {
 		out[name] = encodingSpec{contentType: first, style: e.Style, explode: e.Explode, reserved: e.AllowReserved}
 	}
 	return out
-}
-
-// swaggerBody turns what openapi2conv made of body and formData parameters into a bodySpec.
-func (im *importer) swaggerBody(o *rawOperation, op *openapi3.Operation, nodes []*node) *bodySpec {
-	if op.RequestBody == nil || op.RequestBody.Value == nil {
-		return nil
-	}
-	consumes := im.mediaList(o, "consumes")
-	for _, n := range nodes {
-		if n.strAt("in") == "body" {
-			return im.swaggerJSONBody(n, consumes)
-		}
-	}
-	return im.swaggerForm(op, nodes, consumes)
-}
-
-func (im *importer) swaggerJSONBody(n *node, consumes []string) *bodySpec {
-	spec := &bodySpec{required: n.isTrue("required"), desc: im.reader.text(n.get("description"))}
-	s := im.reader.read(n.get("schema"))
-	for _, c := range consumes {
-		if isFormType(c) { // a body parameter never becomes a form (§8.3)
-			continue
-		}
-		spec.media = append(spec.media, mediaSpec{contentType: c, schema: s, described: true})
-	}
-	if len(spec.media) == 0 {
-		spec.media = []mediaSpec{{contentType: "application/json", schema: s, described: true}}
-	}
-	return spec
-}
-
-// swaggerForm collects formData parameters; kin keeps them in a map, the marks bring the order back.
-func (im *importer) swaggerForm(op *openapi3.Operation, nodes []*node, consumes []string) *bodySpec {
-	form := &schema{types: tObject}
-	encoding := map[string]encodingSpec{}
-	file, indexes := false, []int{}
-	for _, media := range op.RequestBody.Value.Content {
-		if media.Schema == nil || media.Schema.Value == nil {
-			continue
-		}
-		indexes = indexes[:0]
-		for _, p := range media.Schema.Value.Properties {
-			if p.Value != nil {
-				indexes = append(indexes, nodeIndex(p.Value.Extensions))
-			}
-		}
-	}
-	if len(indexes) == 0 {
-		for i, n := range nodes {
-			if n.strAt("in") == "formData" {
-				indexes = append(indexes, i)
-			}
-		}
-	}
-	sort.Ints(indexes)
-	for _, i := range indexes {
-		n := nodes[i]
-		s := im.reader.read(n)
-		file = file || n.strAt("type") == "file"
-		form.props = append(form.props, property{n.strAt("name"), s})
-		if n.isTrue("required") {
-			form.required = append(form.required, n.strAt("name"))
-		}
-		if style, explode := collectionStyle(n.strAt("collectionFormat")); s.types == tArray {
-			encoding[n.strAt("name")] = encodingSpec{style: style, explode: &explode}
-		}
-	}
-	contentType := "application/x-www-form-urlencoded"
-	onlyMultipart := len(consumes) > 0
-	for _, c := range consumes {
-		onlyMultipart = onlyMultipart && strings.HasPrefix(c, "multipart/")
-	}
-	if file || onlyMultipart {
-		contentType = "multipart/form-data"
-	}
-	return &bodySpec{required: len(form.required) > 0, media: []mediaSpec{{contentType: contentType, schema: form, described: true, encoding: encoding}}}
 }
 
 func collectionStyle(format string) (string, bool) {

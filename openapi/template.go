@@ -166,7 +166,7 @@ func (t *template) expression(e string, declared func(string) bool, repaired fun
 		e = e[:i]
 	}
 	if !declared(e) {
-		e = strings.TrimSpace(strings.TrimRight(e, "+*?"))
+		e = strings.TrimSpace(strings.Trim(strings.TrimRight(e, "+*?"), "{}"))
 	}
 	if e == "" {
 		repaired("{} is removed from the path")
