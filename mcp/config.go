@@ -13,7 +13,7 @@ type ServerConfig struct {
 	Instructions string `yaml:"instructions"`
 	// Tools in one page of tools/list; 0 puts all of them into one.
 	Page int `yaml:"page" default:"200"`
-	// How long a client may keep a list (`ttlMs`).
+	// How long a client may keep a list (`ttlMs`), and how long the gateway keeps one of an upstream that names no time.
 	ListTTL time.Duration `yaml:"list_ttl" default:"60s" zero:"off"`
 	// Offer find, describe and call instead of a very long tool list.
 	ToolSearch string `yaml:"tool_search" default:"auto" enum:"auto,on,off"`
