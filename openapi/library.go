@@ -26,6 +26,8 @@ type file struct {
 	url     *url.URL // of a remote file
 	root    *node
 	anchors map[string]*node // built on the first use
+
+	resources *resources // built on the first use
 }
 
 // library holds every file of one import and follows references between them, under the rules of §1.2: nothing is read
@@ -132,12 +134,29 @@ func (l *library) follow(n *node) (*node, error) {
 		if hops >= maxHops {
 			return nil, fmt.Errorf("reference not found: %s leads through more than %d others", shorten(ref.text, 200), maxHops)
 		}
-		target, err := l.lookup(n.file, ref.text)
+		target, err := l.resolve(n, ref.text)
 		if err != nil {
 			return nil, err
 		}
 		n = target
 	}
+}
+
+// resolve finds what the reference of a node names: in its document, in what lies beside it, or in the schema it is a part
+// of. A resource with an absolute $id is never fetched.
+func (l *library) resolve(n *node, ref string) (*node, error) {
+	if strings.Contains(ref, "://") {
+		if target := l.embedded(n, ref); target != nil {
+			return target, nil
+		}
+	}
+	target, err := l.lookup(n.file, ref)
+	if err != nil {
+		if inside := l.embedded(n, ref); inside != nil {
+			return inside, nil
+		}
+	}
+	return target, err
 }
 
 // lookup finds the node that ref names, seen from a file.
