@@ -118,7 +118,9 @@ func asks(r *edge.Request) func(context.Context, *strictjson.Message) (json.RawM
 }
 
 // cacheable are the methods whose modern results say how long they hold (S26 caching).
-func cacheable(method string) bool { return listed(method) != "" || method == "resources/read" }
+func cacheable(method string) bool {
+	return upstream.Listed(method) != "" || method == "resources/read"
+}
 
 // modernResult is a legacy upstream's result as modern clients read it (§11.1).
 func (s *Server) modernResult(ctx context.Context, r *edge.Request, result []byte) json.RawMessage {

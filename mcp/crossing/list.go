@@ -13,21 +13,6 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
 )
 
-// listed returns where a list stands in its result; "" for other methods.
-func listed(method string) string {
-	switch method {
-	case "tools/list":
-		return "tools"
-	case "prompts/list":
-		return "prompts"
-	case "resources/list":
-		return "resources"
-	case "resources/templates/list":
-		return "resourceTemplates"
-	}
-	return ""
-}
-
 // list answers with what the upstream lists, without what the caller may not see, page by page. Entries are the upstream's
 // bytes in its order (T1).
 func (s *Server) list(ctx context.Context, r *edge.Request) (json.RawMessage, error) {
@@ -51,7 +36,7 @@ func (s *Server) list(ctx context.Context, r *edge.Request) (json.RawMessage, er
 	if s.cfg.Page > 0 {
 		end = min(end, offset+s.cfg.Page)
 	}
-	b := append([]byte(`{"`), listed(r.Message.Method)...)
+	b := append([]byte(`{"`), upstream.Listed(r.Message.Method)...)
 	b = append(b, `":[`...)
 	for i, item := range items[offset:end] {
 		if i > 0 {

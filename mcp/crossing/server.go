@@ -88,7 +88,7 @@ func (s *Server) Handle(ctx context.Context, r *edge.Request) (json.RawMessage, 
 		return s.setLevel(r)
 	case (method == "resources/subscribe" || method == "resources/unsubscribe") && !r.Modern:
 		return s.subscribe(ctx, r)
-	case listed(method) != "":
+	case upstream.Listed(method) != "":
 		return s.list(ctx, r)
 	case method == "tools/call":
 		return s.callTool(ctx, r)

@@ -22,8 +22,8 @@ const (
 	maxItems = 50_000
 )
 
-// member is where each list stands in its result.
-func member(method string) string {
+// Listed returns where a list stands in its result; "" for methods that list nothing.
+func Listed(method string) string {
 	switch method {
 	case "tools/list":
 		return "tools"
@@ -101,7 +101,7 @@ func (l *Leg) gather(ctx context.Context, on *Behalf, method string) (*List, err
 			}
 			return nil, Error(m)
 		}
-		for _, item := range m.Elements(m.Member(m.Result, member(method))) {
+		for _, item := range m.Elements(m.Member(m.Result, Listed(method))) {
 			if len(list.Items) >= maxItems {
 				return nil, notMCP("a list of more than 50,000 entries")
 			}
