@@ -58,7 +58,8 @@ func (x *exchange) page() (of upstream.PageOf, ok bool) {
 		}
 	}
 	cursor := m.Bytes(m.Cursor)
-	return upstream.PageOf{Method: m.Method, Revision: x.r.Revision, Cursor: string(cursor)}, len(cursor) <= maxCursor
+	of = upstream.PageOf{Method: m.Method, Revision: x.r.Revision, Offers: string(edge.Offers(x.r.Capabilities)), Cursor: string(cursor)}
+	return of, len(cursor) <= maxCursor
 }
 
 // remembered is the answer to a request that did not go up.

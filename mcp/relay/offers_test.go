@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/mcptest"
 	"github.com/drawbridge-mcp/drawbridge/mcp/pins"
@@ -48,7 +49,7 @@ func TestAToolForClientsThatCanBeAskedIsTheirs(t *testing.T) { // Q7, §11.1
 	up.On("tools/call", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
 		mcptest.JSON(w, m.ID, `{"content":[{"type":"text","text":"asked"}]}`)
 	})
-	g := newGateway(t, up.URL, pinning)
+	g := newKeeping(t, up.URL, time.Minute, pinning)
 	open := func(capabilities string) string {
 		resp, body := g.do(g.request(http.MethodPost, strings.Replace(initializeBody, `"capabilities":{}`, `"capabilities":`+capabilities, 1)))
 		if resp.StatusCode != http.StatusOK {

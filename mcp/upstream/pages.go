@@ -16,12 +16,15 @@ const (
 	allPages = 32 << 20
 )
 
-// PageOf names a page of a list that a relay passes on. Clients of one revision are answered alike.
+// PageOf names a page of a list that a relay passes on. Clients of one revision that offer the same (edge.Offers) are
+// answered alike.
 type PageOf struct {
-	Method, Revision, Cursor string
+	Method, Revision, Offers, Cursor string
 }
 
-func (p PageOf) String() string { return p.Method + "\x00" + p.Revision + "\x00" + p.Cursor }
+func (p PageOf) String() string {
+	return p.Method + "\x00" + p.Revision + "\x00" + p.Offers + "\x00" + p.Cursor
+}
 
 // Page returns the answer in which a page of a list passed on before, as long as it holds (T3); nil: ask has asked for it
 // now and knows the answer. One caller asks, those who come meanwhile wait for what it brings, and ask themselves when that

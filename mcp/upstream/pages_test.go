@@ -160,7 +160,7 @@ func TestPagesAreApart(t *testing.T) {
 		who string
 		of  PageOf
 	}{
-		"a":                    {leg("s", "b", false), "alice", PageOf{"tools/list", "2026-07-28", ""}},
+		"a":                    {leg("s", "b", false), "alice", PageOf{"tools/list", "2026-07-28", "{}", ""}},
 		"another server":       {leg("t", "b", false), "alice", PageOf{"tools/list", "2026-07-28", ""}},
 		"another backend":      {leg("s", "c", false), "alice", PageOf{"tools/list", "2026-07-28", ""}},
 		"another revision":     {leg("s", "b", false), "alice", PageOf{"tools/list", "2025-11-25", ""}},
