@@ -247,7 +247,7 @@ func (r *requestBuilder) form(members []member) []byte {
 			q.reserved = false
 			continue
 		}
-		p := &paramSpec{name: m.name, style: e.style, explode: true, reserved: e.reserved}
+		p := &paramSpec{name: m.name, style: e.style, explode: true, reserved: e.reserved, tabs: e.between == "\t"}
 		if p.style == "" {
 			p.style = "form"
 		}

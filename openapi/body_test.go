@@ -144,6 +144,21 @@ func TestSwaggerForms(t *testing.T) {
 	if err != nil || !strings.Contains(string(e.Body), `name="f"; filename="file.txt"`) {
 		t.Errorf("upload: %v %v", e, err)
 	}
+	for _, c := range []struct{ format, form, part string }{
+		{``, "a=1,2%2C3", "1,2,3"}, {`,"collectionFormat":"csv"`, "a=1,2%2C3", "1,2,3"}, {`,"collectionFormat":"tsv"`, "a=1%092%2C3", "1\t2,3"},
+		{`,"collectionFormat":"pipes"`, "a=1%7C2%2C3", "1|2,3"}, {`,"collectionFormat":"multi"`, "a=1&a=2%2C3", "1\r\n--"},
+	} {
+		list := `{"name":"a","in":"formData","type":"array","items":{"type":"string"}` + c.format + `}`
+		d := importText(t, `{"swagger":"2.0","info":{},"paths":{"/x":{"post":{"operationId":"form","parameters":[`+list+`]},"put":{"operationId":"parts","consumes":["multipart/form-data"],"parameters":[`+list+`]}}}}`, Options{})
+		e, err := send(t, d.Tool("form"), base, seen, `{"a":["1","2,3"]}`)
+		if err != nil || string(e.Body) != c.form {
+			t.Errorf("form%s: %v %s, want %s", c.format, err, e.Body, c.form)
+		}
+		e, err = send(t, d.Tool("parts"), base, seen, `{"a":["1","2,3"]}`)
+		if err != nil || !strings.Contains(string(e.Body), "name=\"a\"\r\n\r\n"+c.part) {
+			t.Errorf("parts%s: %v %s, want %q", c.format, err, e.Body, c.part)
+		}
+	}
 	if got := d.Tool("form").plan.template.segments; len(got) != 3 {
 		t.Errorf("segments %q", got)
 	}

@@ -122,8 +122,8 @@ func (im *importer) swaggerForm(members []*node, consumes []string) *bodySpec {
 		if n.isTrue("required") {
 			form.required = append(form.required, n.strAt("name"))
 		}
-		if style, explode := collectionStyle(n.strAt("collectionFormat")); s.types == tArray {
-			encoding[n.strAt("name")] = encodingSpec{style: style, explode: &explode}
+		if s.types == tArray {
+			encoding[n.strAt("name")] = collectionEncoding(n.strAt("collectionFormat"))
 		}
 	}
 	contentType := "application/x-www-form-urlencoded"

@@ -57,6 +57,9 @@ func (w *partWriter) member(m member, e encodingSpec, limit int64) error {
 		return nil
 	}
 	if list, ok := m.value.([]any); ok && !isJSONType(e.contentType) && allScalars(list) {
+		if e.between != "" {
+			list = []any{joinScalars(list, e.between)}
+		}
 		for _, item := range list {
 			w.parts = append(w.parts, bodyPart{name: m.name, contentType: e.contentType, data: []byte(scalarText(item)), headers: e.headers})
 		}
@@ -74,6 +77,14 @@ func (w *partWriter) member(m member, e encodingSpec, limit int64) error {
 	}
 	w.parts = append(w.parts, p)
 	return nil
+}
+
+func joinScalars(list []any, between string) string {
+	texts := make([]string, len(list))
+	for i, item := range list {
+		texts[i] = scalarText(item)
+	}
+	return strings.Join(texts, between)
 }
 
 func allScalars(list []any) bool {

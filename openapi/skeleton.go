@@ -51,6 +51,7 @@ type encodingSpec struct {
 	style       string
 	explode     *bool
 	reserved    bool
+	between     string      // 2.0: what stands between the items of a list; "" where each is a value of its own
 	headers     [][2]string // of a part of a multipart body, in the order of their names
 }
 
@@ -335,16 +336,21 @@ func encodings(m *openapi3.MediaType) map[string]encodingSpec {
 	return out
 }
 
-func collectionStyle(format string) (string, bool) {
+// collectionEncoding is how a list stands in a form of 2.0.
+func collectionEncoding(format string) encodingSpec {
+	explode := format == "multi"
+	e := encodingSpec{style: "form", explode: &explode, between: ","}
 	switch format {
 	case "multi":
-		return "form", true
+		e.between = ""
 	case "ssv":
-		return "spaceDelimited", false
+		e.style, e.between = "spaceDelimited", " "
 	case "pipes":
-		return "pipeDelimited", false
+		e.style, e.between = "pipeDelimited", "|"
+	case "tsv":
+		e.between = "\t"
 	}
-	return "form", false
+	return e
 }
 
 func defaultStyle(in string) (string, bool) {
