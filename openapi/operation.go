@@ -53,7 +53,7 @@ func (im *importer) itemOperations(path string, item *node) []*rawOperation {
 		case err != nil:
 			text := referenceText(err)
 			im.warn.add(item, text)
-			if len(item.fields()) == 1 {
+			if !hasOperations(item) {
 				return []*rawOperation{{method: "*", path: path, item: item, reason: "reference not found: " + strings.TrimPrefix(text, "reference not found: ")}}
 			}
 		default:
@@ -70,6 +70,15 @@ func (im *importer) itemOperations(path string, item *node) []*rawOperation {
 		all = append(all, im.rawOperation(f.key, path, target, f.value))
 	}
 	return all
+}
+
+func hasOperations(item *node) bool {
+	for _, name := range itemMethods {
+		if item.get(name) != nil {
+			return true
+		}
+	}
+	return len(item.get("additionalOperations").fields()) > 0
 }
 
 // joinItems lays what stands beside $ref over what it leads to.

@@ -59,7 +59,7 @@ func (im *importer) argShape(tr *translator, a *arg) *shape {
 		s := im.merge.flat(a.schema)
 		return &shape{typ: "array", depth: 1, items: fileShape(2), minItems: s.minItems, maxItems: s.maxItems, desc: im.plain(s.desc)}
 	}
-	return tr.translate(a.schema, 1, a.spec != nil, !a.required)
+	return tr.translate(a.schema, 1, a.spec != nil, !a.required || a.in == "path") // a path has no place for null
 }
 
 // fileShape is how a file is given (A10).
