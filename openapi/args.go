@@ -323,12 +323,19 @@ func (im *importer) fileOf(s *schema, e encodingSpec) fileKind {
 	if s.items != nil && s.infer()&^tNull == tArray && isFile(im.merge.flat(s.items)) {
 		return listOfFiles
 	}
-	for _, m := range append(append([]*schema(nil), s.anyOf...), s.oneOf...) {
-		if im.merge.flat(m).isFile() {
-			return oneFile
+	found := noFile
+	for _, list := range [...][]*schema{s.anyOf, s.oneOf} {
+		for _, m := range list {
+			m = im.merge.flat(m)
+			switch {
+			case m.isFile():
+				return oneFile
+			case m.items != nil && im.merge.flat(m.items).isFile(): // a list of files, or null
+				found = listOfFiles
+			}
 		}
 	}
-	return noFile
+	return found
 }
 
 func jsonPatchSchema() *schema {

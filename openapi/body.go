@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"strings"
 )
 
 // builtBody is a finished body; nil means none.
@@ -175,7 +176,7 @@ func (r *requestBuilder) wholeBody() (*builtBody, error) {
 	case formBody, multipartBody:
 		return r.looseForm(a, v)
 	case linesBody:
-		return &builtBody{plan.contentType, [][]byte{lines(v)}}, nil
+		return &builtBody{plan.contentType, [][]byte{lines(v, strings.HasSuffix(essence(plan.contentType), "json-seq"))}}, nil
 	case binaryBody:
 		f, err := readFile(v, r.plan.fileMax)
 		if err != nil {
@@ -223,14 +224,18 @@ func (r *requestBuilder) looseForm(a *arg, v any) (*builtBody, error) {
 	return &builtBody{r.plan.body.contentType, [][]byte{r.form(members)}}, nil
 }
 
-// lines writes one compact JSON value per line; a string is sent as it is.
-func lines(v any) []byte {
+// lines writes one compact JSON value per line, in a sequence of RFC 7464 each after a record separator; a string is sent as
+// it is.
+func lines(v any, sequence bool) []byte {
 	list, ok := v.([]any)
 	if !ok {
 		return []byte(scalarText(v))
 	}
 	var b []byte
 	for _, item := range list {
+		if sequence {
+			b = append(b, 0x1e)
+		}
 		b = append(appendValue(b, item), '\n')
 	}
 	return b

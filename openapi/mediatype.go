@@ -73,7 +73,7 @@ func isLinesType(s string) bool {
 		"application/json-lines", "application/json-seq", "application/stream+json":
 		return true
 	}
-	return false
+	return strings.HasSuffix(essence(s), "+json-seq")
 }
 
 // isToken says whether s is a token of RFC 9110 §5.6.2.

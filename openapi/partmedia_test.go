@@ -27,3 +27,19 @@ func TestPartsHaveTheTypeOfTheirSchema(t *testing.T) { // §8.3, OAS 3.1: conten
 		}
 	}
 }
+
+func TestListsOfFilesThatMayBeNullAreFiles(t *testing.T) { // A10
+	base, seen := echoServer(t)
+	const file = `{"type":"string","format":"binary"}`
+	for _, property := range []string{`{"anyOf":[{"type":"array","items":` + file + `},{"type":"null"}]}`, `{"type":["array","null"],"items":` + file + `}`} {
+		doc := bodyOperation("multipart/form-data", `{"type":"object","properties":{"v":`+property+`}}`, "")
+		tool := importText(t, strings.Replace(doc, `"3.0.3"`, `"3.1.0"`, 1), Options{}).Tools[0]
+		e, err := send(t, tool, base, seen, `{"v":["aGk=",{"data":"aG8=","filename":"b.txt"}]}`)
+		if err != nil || !strings.Contains(string(e.Body), `filename="file.txt"`) || !strings.Contains(string(e.Body), `filename="b.txt"`) || !strings.Contains(string(e.Body), "\r\n\r\nho\r\n") {
+			t.Errorf("%s: %v, sent\n%s", property, err, e.Body)
+		}
+		if !strings.Contains(string(tool.InputSchema), `"filename"`) {
+			t.Errorf("%s: %s", property, tool.InputSchema)
+		}
+	}
+}

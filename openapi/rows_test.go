@@ -193,6 +193,8 @@ func TestEveryRowOfTheBodyTable(t *testing.T) { // §8.3
 		{"javascript", post("application/javascript", `{"type":"string"}`, ""), `{"body":"f()"}`, "POST /x\nContent-Type: application/javascript\nContent-Length: 3\n\nf()"},
 		{"SDP", post("application/sdp", `{"type":"string"}`, ""), `{"body":"v=0"}`, "POST /x\nContent-Type: application/sdp\nContent-Length: 3\n\nv=0"},
 		{"ndjson list", post("application/x-ndjson", `{}`, ""), `{"body":[{"b":1,"a":2},3]}`, "POST /x\nContent-Type: application/x-ndjson\nContent-Length: 16\n\n{\"a\":2,\"b\":1}\n3\n"},
+		{"json-seq list", post("application/json-seq", `{}`, ""), `{"body":[{"a":2},3]}`, "POST /x\nContent-Type: application/json-seq\nContent-Length: 12\n\n\x1e{\"a\":2}\n\x1e3\n"},
+		{"geo+json-seq list", post("application/geo+json-seq", `{}`, ""), `{"body":[3]}`, "POST /x\nContent-Type: application/geo+json-seq\nContent-Length: 3\n\n\x1e3\n"},
 		{"ndjson text", post("application/x-ndjson", `{"type":"string"}`, ""), `{"body":"{}\n"}`, "POST /x\nContent-Type: application/x-ndjson\nContent-Length: 3\n\n{}\n"},
 		{"GET with a body", as("get", post("application/json", object, "")), `{"a":"x"}`, "GET /x\nContent-Type: application/json\nContent-Length: 9\n\n{\"a\":\"x\"}"},
 		{"DELETE with a body", as("delete", post("application/json", object, "")), `{"a":"x"}`, "DELETE /x\nContent-Type: application/json\nContent-Length: 9\n\n{\"a\":\"x\"}"},
