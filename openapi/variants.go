@@ -3,6 +3,7 @@ package openapi
 import (
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // variants translates anyOf and oneOf below the root (S5, S7). It says false when there is nothing to choose, and the
@@ -148,8 +149,11 @@ func (t *translator) scalarKinds(members []*schema) (types, bool) {
 	return kinds, true
 }
 
-// shiftInteger moves an exclusive bound of an integer by one.
+// shiftInteger moves an exclusive bound of an integer by one; 0.0 is an integer, too.
 func shiftInteger(text string, by int64) string {
+	if whole, zeros, ok := strings.Cut(text, "."); ok && strings.Trim(zeros, "0") == "" {
+		text = whole
+	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n > 1<<62 || n < -1<<62 {
 		return ""
