@@ -1,7 +1,6 @@
 package mcp
 
 import (
-	"container/list"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -13,21 +12,42 @@ import (
 // memory is bounded by limits.sessions and no goroutine is needed (S9).
 type MemorySessions struct {
 	mu     sync.Mutex
-	byID   map[string]*list.Element // of *stored
-	byUse  *list.List               // least recently used first
-	owners map[string]int           // open sessions by owner
-	limits SessionLimits            // of the last Create
+	byID   map[string]*stored
+	byUse  stored         // least recently used first: a ring through this one, which holds no session
+	owners map[string]int // open sessions by owner
+	limits SessionLimits  // of the last Create
 
 	ended   func(Session) // nil: nobody wants to know
 	gone    []Session     // ended by themselves, and not told yet
 	telling atomic.Bool   // there are such
 }
 
-type stored struct{ s Session }
+// stored is a session in the ring. The links are its own: an element around it would cost a tenth of what a session may.
+type stored struct {
+	s          Session
+	prev, next *stored
+}
 
 // NewMemorySessions returns an empty store.
 func NewMemorySessions() *MemorySessions {
-	return &MemorySessions{byID: map[string]*list.Element{}, byUse: list.New(), owners: map[string]int{}}
+	m := &MemorySessions{byID: map[string]*stored{}, owners: map[string]int{}}
+	m.byUse.prev, m.byUse.next = &m.byUse, &m.byUse
+	return m
+}
+
+// used puts e behind all others.
+func (m *MemorySessions) used(e *stored) {
+	e.unlink()
+	e.prev, e.next = m.byUse.prev, &m.byUse
+	e.prev.next, e.next.prev = e, e
+}
+
+// unlink takes e out of the ring, if it is in one.
+func (e *stored) unlink() {
+	if e.next != nil {
+		e.prev.next, e.next.prev = e.next, e.prev
+	}
+	e.prev, e.next = nil, nil
 }
 
 // OnEnd implements SelfEnding.
@@ -42,9 +62,9 @@ func (m *MemorySessions) Sweep(now time.Time) (left int) {
 	defer m.tell()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for e := m.byUse.Front(); e != nil; {
-		next := e.Next()
-		if m.over(&e.Value.(*stored).s, now) {
+	for e := m.byUse.next; e != &m.byUse; {
+		next := e.next
+		if m.over(&e.s, now) {
 			m.expire(e)
 		}
 		e = next
@@ -71,7 +91,9 @@ func (m *MemorySessions) Create(_ context.Context, s Session, limits SessionLimi
 	if len(s.ClientInfo) > MaxClientState {
 		s.ClientInfo = nil
 	}
-	m.byID[s.ID] = m.byUse.PushBack(&stored{s})
+	e := &stored{s: s}
+	m.byID[s.ID] = e
+	m.used(e)
 	m.owners[s.Owner]++
 	return nil
 }
@@ -85,7 +107,7 @@ func (m *MemorySessions) Get(_ context.Context, id string, now time.Time) (Sessi
 	if !ok {
 		return Session{}, ErrNoSession
 	}
-	return e.Value.(*stored).s, nil
+	return e.s, nil
 }
 
 // Touch implements SessionStore.
@@ -97,14 +119,13 @@ func (m *MemorySessions) Touch(_ context.Context, id string, now time.Time, leve
 	if !ok {
 		return ErrNoSession
 	}
-	s := &e.Value.(*stored).s
-	if now.After(s.Used) {
-		s.Used = now
+	if now.After(e.s.Used) {
+		e.s.Used = now
 	}
 	if level != "" {
-		s.LogLevel = level
+		e.s.LogLevel = level
 	}
-	m.byUse.MoveToBack(e)
+	m.used(e)
 	return nil
 }
 
@@ -125,9 +146,9 @@ func (m *MemorySessions) EndGrant(_ context.Context, grant string, _ time.Time) 
 	defer m.tell()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for e := m.byUse.Front(); e != nil; {
-		next := e.Next()
-		if s := e.Value.(*stored).s; grant != "" && s.Grant == grant {
+	for e := m.byUse.next; e != &m.byUse; {
+		next := e.next
+		if grant != "" && e.s.Grant == grant {
 			m.expire(e)
 		}
 		e = next
@@ -142,13 +163,13 @@ func (m *MemorySessions) Len() int {
 	return len(m.byID)
 }
 
-// live returns the session's element unless it has run out (S7).
-func (m *MemorySessions) live(id string, now time.Time) (*list.Element, bool) {
+// live returns the session unless it has run out (S7).
+func (m *MemorySessions) live(id string, now time.Time) (*stored, bool) {
 	e, ok := m.byID[id]
 	if !ok {
 		return nil, false
 	}
-	if m.over(&e.Value.(*stored).s, now) {
+	if m.over(&e.s, now) {
 		m.expire(e)
 		return nil, false
 	}
@@ -161,32 +182,32 @@ func (m *MemorySessions) over(s *Session, now time.Time) bool {
 
 // sweep drops what is idle for too long: all of it is at the front.
 func (m *MemorySessions) sweep(now time.Time) {
-	for e := m.byUse.Front(); e != nil && m.over(&e.Value.(*stored).s, now); e = m.byUse.Front() {
+	for e := m.byUse.next; e != &m.byUse && m.over(&e.s, now); e = m.byUse.next {
 		m.expire(e)
 	}
 }
 
 func (m *MemorySessions) endLongestIdle(owner string) {
-	for e := m.byUse.Front(); e != nil; e = e.Next() {
-		if e.Value.(*stored).s.Owner == owner {
+	for e := m.byUse.next; e != &m.byUse; e = e.next {
+		if e.s.Owner == owner {
 			m.expire(e)
 			return
 		}
 	}
 }
 
-func (m *MemorySessions) drop(e *list.Element) {
-	s := m.byUse.Remove(e).(*stored).s
-	delete(m.byID, s.ID)
-	if m.owners[s.Owner]--; m.owners[s.Owner] <= 0 {
-		delete(m.owners, s.Owner)
+func (m *MemorySessions) drop(e *stored) {
+	e.unlink()
+	delete(m.byID, e.s.ID)
+	if m.owners[e.s.Owner]--; m.owners[e.s.Owner] <= 0 {
+		delete(m.owners, e.s.Owner)
 	}
 }
 
 // expire drops a session that nobody asked to end.
-func (m *MemorySessions) expire(e *list.Element) {
+func (m *MemorySessions) expire(e *stored) {
 	if m.ended != nil {
-		m.gone = append(m.gone, e.Value.(*stored).s)
+		m.gone = append(m.gone, e.s)
 		m.telling.Store(true)
 	}
 	m.drop(e)
