@@ -75,7 +75,7 @@ func (b *bench) start(ctx context.Context) error {
 	if err := b.spawn(ctx, b.at.mcpHop, "", nil, "floor", "-mode", "rp", "-addr", b.at.mcpHop, "-upstream", "http://"+b.at.mcp); err != nil {
 		return err
 	}
-	for name, query := range map[string]string{"items": "", "many": "?n=997"} { // with the mock's own three 1,000
+	for name, query := range map[string]string{"items": "", "many": "?n=997", "lots": "?n=14997"} { // with the mock's own three 1,000 and 15,000
 		document, err := fetch(ctx, "http://"+b.at.upstream+"/openapi.json"+query)
 		if err != nil {
 			return err

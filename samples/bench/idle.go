@@ -69,25 +69,8 @@ func grew(first, last int, what string) string {
 // growth opens sessions at a gateway of its own whose collector lets little garbage stand: what grows is then what sessions
 // hold. It returns the bytes of each between the first count and the last.
 func (b *bench) growth(ctx context.Context, first, last int, flags ...string) (each float64, err error) {
-	config, err := b.write("sessions.yaml", fmt.Sprintf(`
-listen: %[1]s
-public_url: http://%[1]s
-storage: {database: "memory:", keys: "file:%[2]s/sessions-keys.json"}
-sign_in: {provider: dev, dev: {people: [{name: alice}]}}
-oauth: {client_documents: closed}
-backends: [{name: items, url: "http://%[3]s"}]
-apis: [{name: items, document: "%[2]s/items.json", backend: items}]
-mcp_servers: [{name: items, from: [{api: items}]}]
-limits: {drain: 1s, sessions_per_caller: 1000000, listens_per_caller: 1000000}
-`, b.at.idle, b.dir, b.at.upstream))
-	if err != nil {
-		return 0, err
-	}
 	defer b.stopLast(len(b.running))
-	if err := b.spawn(ctx, b.at.idle, "/readyz", []string{"GOGC=5"}, "drawbridge", "serve", "-c", config); err != nil {
-		return 0, err
-	}
-	token, err := b.token(ctx, b.at.idle, "items")
+	token, err := b.alone(ctx, "items", "", []string{"GOGC=5"})
 	if err != nil {
 		return 0, err
 	}
@@ -99,6 +82,29 @@ limits: {drain: 1s, sessions_per_caller: 1000000, listens_per_caller: 1000000}
 		return 0, fmt.Errorf("sessions: %w", err)
 	}
 	return perSession(string(text), first, last)
+}
+
+// alone starts a gateway of its own at the idle address that serves one document, and returns a token for it. options are
+// further members of the server, each behind a comma.
+func (b *bench) alone(ctx context.Context, name, options string, env []string) (token string, err error) {
+	config, err := b.write("alone.yaml", fmt.Sprintf(`
+listen: %[1]s
+public_url: http://%[1]s
+storage: {database: "memory:", keys: "file:%[2]s/alone-keys.json"}
+sign_in: {provider: dev, dev: {people: [{name: alice}]}}
+oauth: {client_documents: closed}
+backends: [{name: items, url: "http://%[3]s"}]
+apis: [{name: %[4]s, document: "%[2]s/%[4]s.json", backend: items}]
+mcp_servers: [{name: %[4]s, from: [{api: %[4]s}]%[5]s}]
+limits: {drain: 1s, sessions_per_caller: 1000000, listens_per_caller: 1000000}
+`, b.at.idle, b.dir, b.at.upstream, name, options))
+	if err != nil {
+		return "", err
+	}
+	if err := b.spawn(ctx, b.at.idle, "/readyz", env, "drawbridge", "serve", "-c", config); err != nil {
+		return "", err
+	}
+	return b.token(ctx, b.at.idle, name)
 }
 
 // perSession reads the tool's table: the number of sessions and the resident memory in MiB are its first columns.

@@ -33,7 +33,7 @@ func (s summary) fault() string {
 }
 
 func (b *bench) measure(ctx context.Context) (rows []row, err error) {
-	for _, part := range []func(context.Context) ([]row, error){b.tools, b.relays, b.chats, b.streams, b.startAndMemory, b.sessions, b.eventStreams} {
+	for _, part := range []func(context.Context) ([]row, error){b.tools, b.pages, b.relays, b.chats, b.streams, b.startAndMemory, b.sessions, b.eventStreams} {
 		more, err := part(ctx)
 		if err != nil {
 			return nil, err
@@ -73,6 +73,21 @@ func (b *bench) tools(ctx context.Context) ([]row, error) {
 		ratio("`tools/list` of one API (3 tools)", "–", s[3], s[0]),
 		{"`tools/list`, 1,000 tools, one view", "0.2 ms", fmt.Sprintf("%.2f ms", s[4].CPUus/1000), join("the whole request: sign-in, the access line, and the writing of a long answer", s[4].fault())},
 	}, nil
+}
+
+// pages measures a list that is read page by page, at a gateway of its own: its many tools are no burden to the other rows.
+func (b *bench) pages(ctx context.Context) ([]row, error) {
+	defer b.stopLast(len(b.running))
+	token, err := b.alone(ctx, "lots", ", page: 100, tool_search: off", nil)
+	if err != nil {
+		return nil, err
+	}
+	s, err := b.compare(ctx, target{"name": "page", "url": "http://" + b.at.idle + "/mcp/lots", "mode": "mcp", "rpc": "tools/list", "params": map[string]any{},
+		"expect": "nextCursor", "tokens": []string{token}, "modern": true})
+	if err != nil {
+		return nil, err
+	}
+	return []row{{"`tools/list`, page of 100 out of 15,000", "0.1 ms", fmt.Sprintf("%.2f ms", s[0].CPUus/1000), join("the whole request, too", s[0].fault())}}, nil
 }
 
 // relays measures a call of a tool through a relay against the same call through a bare proxy.
