@@ -184,7 +184,7 @@ func (l *lastEvent) keep(events []byte) {
 		var one []byte
 		one, events = eventstream.Split(events)
 		l.named = l.named || bytes.HasPrefix(one, []byte("id:")) || bytes.Contains(one, []byte("\nid:"))
-		if l.nobody || len(eventstream.Data(one)) == 0 {
+		if l.nobody || len(eventstream.Message(one)) == 0 {
 			continue
 		}
 		l.event = append(l.event[:0], one...)

@@ -364,3 +364,19 @@ func TestTheErasOfAnUpstreamAreAskedForOnce(t *testing.T) { // §16.1
 		})
 	}
 }
+
+func TestAHandshakeMayComeAmongEventsOfOtherTypes(t *testing.T) { // §9.1
+	up := mcptest.NewUpstream(t)
+	up.On("initialize", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+		say := mcptest.Stream(w)
+		say("event: ping\ndata: 2026-11-21\n\n")
+		say("event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":" + string(m.ID) + ",\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{}}}\n\n")
+	})
+	const call = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t"}}`
+	const answer = "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[]}}\n\nevent: ping\ndata: {}\n\n"
+	up.On("tools/call", func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) { mcptest.Stream(w)(answer) })
+	g := newGateway(t, up.URL, nil)
+	if _, body := g.do(g.legacy(g.open(), call)); body != answer {
+		t.Errorf("the call got %s", body)
+	}
+}

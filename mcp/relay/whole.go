@@ -93,7 +93,7 @@ func (x *exchange) readStream(b io.ReadCloser) (*whole, error) {
 
 // messageIn reads the message of an event; nil where it has none.
 func (x *exchange) messageIn(event []byte) (*strictjson.Message, error) {
-	data := eventstream.Data(event)
+	data := eventstream.Message(event)
 	if len(bytes.TrimSpace(data)) == 0 {
 		return nil, nil
 	}

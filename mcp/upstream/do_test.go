@@ -482,3 +482,17 @@ func BenchmarkDo(b *testing.B) {
 		})
 	}
 }
+
+func TestEventsOfOtherTypesAreNoMessages(t *testing.T) { // §16.1
+	up := mcptest.NewUpstream(t)
+	legacyOnly(up)
+	up.On("tools/call", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+		say := mcptest.Stream(w)
+		say("event: ping\ndata: 2026-11-21\n\n")
+		say("event: open\ndata: {}\n\n" + event(`{"jsonrpc":"2.0","id":`+string(m.ID)+`,"result":{"content":[]}}`))
+	})
+	l, _ := newLeg(t, up.URL, nil)
+	if m := do(t, l, &Request{On: as("a"), Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"t"}`)}); result(m) != `{"content":[]}` {
+		t.Errorf("got %s", m.Body)
+	}
+}

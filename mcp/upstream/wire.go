@@ -126,7 +126,7 @@ func (w *wire) next() (*strictjson.Message, error) {
 			var one []byte
 			one, w.rest = eventstream.Split(w.rest)
 			w.note(one)
-			data := eventstream.Data(one)
+			data := eventstream.Message(one)
 			if len(bytes.TrimSpace(data)) == 0 {
 				continue
 			}

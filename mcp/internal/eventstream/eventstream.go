@@ -127,6 +127,23 @@ func Split(events []byte) (first, rest []byte) {
 	return events, nil
 }
 
+// Message returns the data of an event that bears a message: one of type message, which is also the type of an event that
+// names none (HTML §9.2.6). What servers send under other names, to keep a connection open or for themselves, is nil.
+func Message(event []byte) []byte {
+	kind := []byte(nil)
+	for rest := event; len(rest) > 0; {
+		var line []byte
+		line, rest = cutLine(rest)
+		if value, ok := bytes.CutPrefix(line, []byte("event")); ok && (len(value) == 0 || value[0] == ':') {
+			kind = bytes.TrimPrefix(bytes.TrimPrefix(value, []byte(":")), []byte(" "))
+		}
+	}
+	if len(kind) > 0 && string(kind) != "message" {
+		return nil
+	}
+	return Data(event)
+}
+
 // Data returns the data of one event, its lines joined by LF; nil when it has none (a comment, a retry).
 func Data(event []byte) []byte {
 	var data []byte

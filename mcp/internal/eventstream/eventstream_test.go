@@ -74,6 +74,18 @@ func TestDataOfAnEvent(t *testing.T) {
 	}
 }
 
+func TestOnlyEventsOfTypeMessageBearMessages(t *testing.T) { // HTML §9.2.6
+	for in, want := range map[string]string{
+		"data: 1\n\n": "1", "event: message\ndata: 1\n\n": "1", "event:message\r\ndata: 1\r\n\r\n": "1", "event\ndata: 1\n\n": "1", "event: \ndata: 1\n\n": "1",
+		"event: ping\ndata: 2026\n\n": "", "data: 1\nevent: endpoint\n\n": "", "event: message\nevent: x\ndata: 1\n\n": "", "event: x\nevent: message\ndata: 1\n\n": "1",
+		"events: x\ndata: 1\n\n": "1", ": c\n\n": "",
+	} {
+		if got := string(Message([]byte(in))); got != want {
+			t.Errorf("Message(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestSplitTakesOneEvent(t *testing.T) {
 	for in, want := range map[string]string{
 		"data: 1\n\ndata: 2\n\n": "data: 1\n\n", "data: 1\r\n\r\ndata: 2\r\n\r\n": "data: 1\r\n\r\n", "data: 1\n\n": "data: 1\n\n", "data: 1": "data: 1",
