@@ -9,6 +9,7 @@ import (
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
+	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 )
 
@@ -116,6 +117,9 @@ func (x *exchange) refusal(p *edge.Passed, answer *proxy.Answer, b *body, kind s
 	text, err := io.ReadAll(io.LimitReader(b, maxFault))
 	if err != nil {
 		return nil, err
+	}
+	if x.r.Upstream != "" && upstream.LostSession(answer.Status, text) {
+		return nil, edge.ErrUpstreamSession
 	}
 	m, err := x.decode(text)
 	busy := answer.Status == http.StatusTooManyRequests || answer.Status == http.StatusServiceUnavailable

@@ -365,6 +365,28 @@ func TestTheErasOfAnUpstreamAreAskedForOnce(t *testing.T) { // §16.1
 	}
 }
 
+func TestASessionThatIsLostWithWordsEnds(t *testing.T) { // S4, §9.3
+	up := mcptest.NewUpstream(t)
+	up.Session = true
+	g := newGateway(t, up.URL, nil)
+	asJSON := map[string]string{"Content-Type": "application/json"}
+	for body, want := range map[string]string{
+		`{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: No valid session ID provided"}}`: `404 "session not found"`,
+		`Bad Request: No valid session ID provided`:                                                       `404 "session not found"`,
+		`{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no session of that name"}}`:            `400 "no session of that name"`,
+		`{"jsonrpc":"2.0","error":{"code":-32000,"message":"too many"}}`:                                  `400 "too many"`,
+	} {
+		session := g.open()
+		up.On("ping", answerWith(http.StatusBadRequest, asJSON, body))
+		for range 2 {
+			resp, got := g.do(g.legacy(session, pingBody))
+			if status, text, _ := strings.Cut(want, " "); fmt.Sprint(resp.StatusCode) != status || !strings.Contains(got, text) {
+				t.Errorf("%s: %d %s, want %s", body, resp.StatusCode, got, want)
+			}
+		}
+	}
+}
+
 func TestAHandshakeMayComeAmongEventsOfOtherTypes(t *testing.T) { // §9.1
 	up := mcptest.NewUpstream(t)
 	up.On("initialize", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {

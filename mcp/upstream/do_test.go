@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -480,6 +481,68 @@ func BenchmarkDo(b *testing.B) {
 				do(b, l, &Request{On: as("a"), Modern: modern, Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"t","arguments":{"a":1}}`)})
 			}
 		})
+	}
+}
+
+func TestManyWordsSayThatASessionIsLost(t *testing.T) { // U3, §9.3
+	for answer, want := range map[string]bool{
+		"404 ": true, `404 {"jsonrpc":"2.0","id":"server-error","error":{"code":-32600,"message":"Session not found"}}`: true,
+		"400 Bad Request: No valid session ID provided":                                                              true, // servers made with older SDKs for Python
+		`400 {"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: No valid session ID provided"}}`:        true,
+		`400 {"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Bad Request: Server not initialized"}}`:    true,
+		`400 {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no session of that name"}}`:                   false,
+		`400 {"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"Bad Request: Unsupported protocol version"}}`: false,
+		"400 no": false, "500 session": false, "405 session": false, "200 session": false,
+	} {
+		text, body, _ := strings.Cut(answer, " ")
+		status, _ := strconv.Atoi(text)
+		if got := LostSession(status, []byte(body)); got != want {
+			t.Errorf("%s: %v", answer, got)
+		}
+	}
+}
+
+func TestALostSessionIsReplacedWhateverTheUpstreamCallsIt(t *testing.T) { // U3
+	for _, c := range []struct {
+		status     int
+		kind, body string
+	}{
+		{404, "application/json", `{"jsonrpc":"2.0","id":"server-error","error":{"code":-32600,"message":"Session not found"}}`},
+		{400, "application/json", `{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: No valid session ID provided"}}`},
+		{400, "text/plain; charset=utf-8", `Bad Request: No valid session ID provided`},
+	} {
+		up := mcptest.NewUpstream(t)
+		legacyOnly(up)
+		lost := false
+		known := func(result string) mcptest.Handler {
+			return func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+				if !lost {
+					mcptest.JSON(w, m.ID, result)
+					return
+				}
+				lost = false
+				w.Header().Set("Content-Type", c.kind)
+				w.WriteHeader(c.status)
+				_, _ = w.Write([]byte(c.body))
+			}
+		}
+		up.On("tools/call", known(`{"content":[]}`))
+		up.On("prompts/get", known(`{"messages":[]}`))
+		l, _ := newLeg(t, up.URL, nil)
+		call := &Request{On: as("a"), Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"t"}`)}
+		do(t, l, call)
+		lost = true
+		if m := do(t, l, &Request{On: as("a"), Method: "prompts/get", Params: json.RawMessage(`{"name":"p"}`)}); result(m) != `{"messages":[]}` {
+			t.Errorf("%d %s: what may be asked again got %s", c.status, c.body, m.Body)
+		}
+		lost = true
+		if _, err := l.Do(t.Context(), call); err == nil || !strings.Contains(err.Error(), "ended the session") {
+			t.Errorf("%d %s: the call got %v", c.status, c.body, err)
+		}
+		do(t, l, call)
+		if n := len(sent(up, "initialize")); n != 3 {
+			t.Errorf("%d %s: %d sessions", c.status, c.body, n)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 )
 
@@ -29,6 +30,27 @@ var (
 	errNotFound   = errors.New("the upstream answered 404")
 	errNotAllowed = errors.New("the upstream answered 405")
 )
+
+// LostSession reports whether an answer to a request in a session says that the upstream no longer knows the session. That is
+// what 404 says. Many say it with 400 instead, and with words: servers made with older SDKs for Python, and the reference
+// server "everything". What is wrong with the request itself has a code of its own.
+func LostSession(status int, answer []byte) bool {
+	if status != http.StatusBadRequest {
+		return status == http.StatusNotFound
+	}
+	m, err := strictjson.Decode(answer, strictjson.Limits{Upstream: true})
+	if err == nil {
+		switch code(m) {
+		case "-32000", "-32001", "-32600":
+			text, _ := m.Text(m.Member(m.Error, "message"))
+			answer = []byte(text)
+		default:
+			return false
+		}
+	}
+	text := strings.ToLower(clip(string(answer)))
+	return strings.Contains(text, "session") || strings.Contains(text, "not initialized")
+}
 
 // Failed reports whether err is an upstream that gave no answer, with the text for whoever asked: a tool's caller gets it as
 // a result, since models read those and hosts swallow protocol errors.

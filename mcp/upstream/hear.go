@@ -88,7 +88,7 @@ func (e *ear) hearLegacy(ctx context.Context, want edge.Interest) (heard bool, e
 		if err != nil {
 			return heard, err
 		}
-		w.lastID = last
+		w.lastID, w.inSession = last, s.id != ""
 		err = e.readLegacy(w, s, can.Interest, &heard)
 		last, wait = w.lastID, cmp.Or(w.retry, wait)
 		w.close(heard)

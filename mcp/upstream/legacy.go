@@ -107,7 +107,7 @@ func (x *exchange) run() (*strictjson.Message, error) {
 		if err != nil {
 			return nil, err
 		}
-		w.lastID, w.retry = last, wait
+		w.lastID, w.retry, w.inSession = last, wait, x.s.id != ""
 		answer, err := w.answerTo(x.m, x.notify, x.question)
 		w.close(answer != nil)
 		switch {

@@ -28,6 +28,8 @@ type wire struct {
 	rest   []byte              // whole events that were read and not looked at
 	single *strictjson.Message
 
+	inSession bool // the request named a session of the upstream's
+
 	lastID string        // of the events read
 	retry  time.Duration // the server's wish; 0: none
 	end    error
@@ -85,6 +87,9 @@ func (w *wire) refusal(kind string) error {
 		return w.l.broke(err)
 	}
 	status := w.answer.Status
+	if w.inSession && LostSession(status, text) {
+		return errNotFound
+	}
 	if m, err := w.l.decode(text); kind == "application/json" && err == nil && m.Error.Present() {
 		w.single = m
 		if status != http.StatusNotFound || string(m.Bytes(m.Member(m.Error, "code"))) != "-32001" {

@@ -106,6 +106,8 @@ func TestUpstreamsMayAddToTheEnvelope(t *testing.T) { // §4: unknown envelope k
 	for text, accepted := range map[string]bool{
 		`{"jsonrpc":"2.0","id":1,"result":{},"extra":1}`:              true,
 		`{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":""}}`: true,
+		`{"jsonrpc":"2.0","error":{"code":1,"message":""}}`:           true,
+		`{"jsonrpc":"2.0","result":{}}`:                               false,
 		`{"jsonrpc":"2.0","id":1,"result":{"a":1,"a":2}}`:             false,
 		`{"jsonrpc":"2.0","id":null,"result":{}}`:                     false,
 	} {

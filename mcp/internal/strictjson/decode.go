@@ -7,7 +7,7 @@ type Limits struct {
 	Depth   int // open objects and arrays, the envelope included; 0: 64
 	Members int // members of objects and arrays together; 0: 100,000
 	// Upstream reads what a server sent: unknown keys of the envelope are passed, look-alike keys are not looked for, and
-	// an error answer may have a null id.
+	// an error answer may have a null id or none.
 	Upstream bool
 }
 

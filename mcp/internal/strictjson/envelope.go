@@ -31,7 +31,7 @@ func (d *decoder) classify() error {
 		if m.Params.Present() {
 			return d.invalid("an answer has no params")
 		}
-		if !m.ID.Present() {
+		if !m.ID.Present() && !(d.limits.Upstream && m.Error.Present()) { // else the server could not read whose message it was
 			return d.invalid("an answer has an id")
 		}
 		return nil
