@@ -196,12 +196,40 @@ func (r *schemaReader) fillEnum(s *schema, n *node) {
 		seen[raw] = true
 		s.enum = append(s.enum, raw)
 	}
+	r.typeOfEnum(s, v)
 	if seen["null"] && s.types != 0 {
 		s.types |= tNull
 	}
 	if len(items) == 0 {
 		r.repaired(v, "an empty enum is left out")
 	}
+}
+
+// typeOfEnum believes the values where none of them has the type that stands beside them: NestJS writes type: object to
+// enums of strings.
+func (r *schemaReader) typeOfEnum(s *schema, at *node) {
+	var found types
+	for _, raw := range s.enum {
+		k := literalType(raw)
+		if s.types.has(k) || k == tInteger && s.types.has(tNumber) {
+			return
+		}
+		found |= k
+	}
+	if found &^= tNull; found == 0 || s.types&^tNull == 0 {
+		return
+	}
+	if s.types.has(tArray) {
+		r.repaired(at, "enum of a list is that of its items")
+		items := &schema{types: found, enum: s.enum}
+		if s.items != nil {
+			items.allOf = []*schema{s.items}
+		}
+		s.items, s.enum = items, nil
+		return
+	}
+	r.repaired(at, "no value of enum is %s; read as %s", typeText(s.types.names()), typeText(found.names()))
+	s.types = found | s.types&tNull
 }
 
 func (r *schemaReader) enumValue(s *schema, item *node) string {

@@ -117,7 +117,10 @@ func (im *importer) describeTool(o *rawOperation, config ToolConfig, t *Tool) {
 		t.Name, source = config.Name, config.Name
 		im.configured[t] = true
 	}
-	summary, text := im.plain(im.reader.text(o.node.get("summary"))), im.plain(im.reader.text(o.node.get("description")))
+	summary, text := im.summaryOf(o.node)
+	if summary == "" && text == "" {
+		summary, text = im.summaryOf(o.item) // which are meant for all operations of the path
+	}
 	t.Title = summary
 	if config.Title != "" {
 		t.Title = config.Title
@@ -145,6 +148,11 @@ func (im *importer) describeTool(o *rawOperation, config ToolConfig, t *Tool) {
 	}
 	t.Description = cutText(text, maxToolText)
 	t.Annotations = im.annotations(o, config, t)
+}
+
+// summaryOf are the summary and the description of an operation or a path item.
+func (im *importer) summaryOf(n *node) (summary, description string) {
+	return im.plain(im.reader.text(n.get("summary"))), im.plain(im.reader.text(n.get("description")))
 }
 
 // ownExtension reads x-drawbridge of the operation alone: names and texts are not handed down.
