@@ -224,7 +224,11 @@ const maxPattern = 1024
 func (r *schemaReader) pattern(v *node) string {
 	text := v.str()
 	end := strings.LastIndexByte(text, '/')
-	if end < 2 || text[0] != '/' || strings.Trim(text[end+1:], "dgimsuvy") != "" || text[1] != '^' && text[end-1] != '$' {
+	if end < 2 || text[0] != '/' || strings.Trim(text[end+1:], "dgimsuvy") != "" {
+		return text
+	}
+	flagged := end+1 < len(text) && strings.ContainsAny(text[1:end], `[\(*+?|`) // no path of a URL
+	if text[1] != '^' && text[end-1] != '$' && !flagged {
 		return text
 	}
 	r.repaired(v, "pattern is written between slashes")
