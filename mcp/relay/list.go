@@ -3,8 +3,10 @@ package relay
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/eventstream"
@@ -14,8 +16,8 @@ import (
 )
 
 const (
-	maxCursor = 1 << 10 // of a page that is kept
-	maxAhead  = 1 << 20 // of an answer that is read only to be kept
+	maxName  = 2 << 10 // bytes of what names a page that is kept
+	maxAhead = 1 << 20 // of an answer that is read only to be kept
 )
 
 // list passes the request for a list on, or answers it with what the upstream said to another while that holds (T3, T8).
@@ -49,17 +51,54 @@ func (x *exchange) list(ctx context.Context, with editor) (*edge.Passed, error) 
 	return w.edited(p, with)
 }
 
-// page names what a request asks for; ok is false when there is more in it than answers can be kept by.
+// page names what a request asks for: all that its caller wrote and that the upstream may make a list by. ok is false when
+// there is more of it than answers can be kept by. Who could have an answer made by something that is not in its name would
+// choose what others are shown.
 func (x *exchange) page() (of upstream.PageOf, ok bool) {
-	m := x.r.Message
+	m, h := x.r.Message, x.r.HTTP.Header
 	for _, member := range m.Members(m.Params) {
 		if member.Key != "cursor" && member.Key != "_meta" {
 			return of, false
 		}
 	}
-	cursor := m.Bytes(m.Cursor)
-	of = upstream.PageOf{Method: m.Method, Revision: x.r.Revision, Offers: string(edge.Offers(x.r.Capabilities)), Cursor: string(cursor)}
-	return of, len(cursor) <= maxCursor
+	for _, member := range m.Members(m.Meta) {
+		if !plainMeta(member.Key) {
+			return of, false
+		}
+	}
+	for name := range h {
+		if name == "Baggage" || strings.HasPrefix(name, paramPrefix) {
+			return of, false
+		}
+	}
+	of = upstream.PageOf{
+		Method: m.Method, Revision: x.r.Revision, Offers: offers(x.r.Capabilities), Cursor: string(m.Bytes(m.Cursor)),
+		Language: strings.Join(h["Accept-Language"], ","),
+	}
+	return of, len(of.String()) <= maxName
+}
+
+// plainMeta reports whether a member of _meta says nothing that a list is made by.
+func plainMeta(key string) bool {
+	switch key {
+	case "progressToken", "traceparent", "tracestate":
+		return true
+	}
+	return strings.HasPrefix(key, "io.modelcontextprotocol/")
+}
+
+// offers is what a client declares, as far as lists are made by it: what it can be asked, or all of it where it declares
+// something else, an extension for one.
+func offers(capabilities json.RawMessage) string {
+	var all map[string]json.RawMessage
+	if json.Unmarshal(capabilities, &all) == nil {
+		for name := range all {
+			if name != "elicitation" && name != "roots" && name != "sampling" {
+				return string(capabilities)
+			}
+		}
+	}
+	return string(edge.Offers(capabilities))
 }
 
 // remembered is the answer to a request that did not go up.

@@ -175,6 +175,57 @@ func TestListsThatMayNotBeKept(t *testing.T) { // T3
 	}
 }
 
+// Nobody has a list made for others by what only they sent: it goes up with each who sends it, and is kept for those alone who
+// send the same.
+func TestKeptListsAreNotMadeByStrangers(t *testing.T) { // T3
+	body := func(id, params, more string) string {
+		return `{"jsonrpc":"2.0","id":` + id + `,"method":"tools/list","params":{` + params + strings.Replace(meta, `"_meta":{`, `"_meta":{`+more, 1) + `}}`
+	}
+	for what, c := range map[string]struct {
+		request func(g *gateway) *http.Request
+		kept    bool
+	}{
+		"a language": {func(g *gateway) *http.Request {
+			return g.modern("tools/list", "", body("1", "", ""), "Accept-Language", "de")
+		}, true},
+		"an extension": {func(g *gateway) *http.Request {
+			text := strings.Replace(body("1", "", ""), `clientCapabilities":{}`, `clientCapabilities":{"extensions":{"io.example/ui":{}}}`, 1)
+			return g.modern("tools/list", "", text)
+		}, true},
+		"baggage": {func(g *gateway) *http.Request {
+			return g.modern("tools/list", "", body("1", "", ""), "Baggage", "tenant=other")
+		}, false},
+		"a header of an argument": {func(g *gateway) *http.Request {
+			return g.modern("tools/list", "", body("1", "", ""), "Mcp-Param-Region", "eu")
+		}, false},
+		"something in _meta": {func(g *gateway) *http.Request {
+			return g.modern("tools/list", "", body("1", "", `"com.example/view":"other",`))
+		}, false},
+		"a long cursor": {func(g *gateway) *http.Request {
+			return g.modern("tools/list", "", body("1", `"cursor":"`+strings.Repeat("x", 4000)+`",`, ""))
+		}, false},
+	} {
+		t.Run(what, func(t *testing.T) {
+			up := newShelf(t, `{"tools":[]}`)
+			g := newKeeping(t, up.URL, time.Minute, nil)
+			for range 2 {
+				if resp, text := g.do(c.request(g)); resp.StatusCode != http.StatusOK {
+					t.Fatal(text)
+				}
+			}
+			want := int32(2)
+			if c.kept {
+				want = 1
+			}
+			up.want(t, "the stranger", want)
+			g.list("tools/list", "1", "")
+			up.want(t, "others", 1)
+			g.do(g.modern("tools/list", "", body("2", "", `"progressToken":7,"traceparent":"00-a",`), "Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
+			up.want(t, "what says nothing of the list", 0)
+		})
+	}
+}
+
 // Everybody's view is cut from the same page.
 func TestAKeptListIsCutForEachCaller(t *testing.T) { // T3, §9.1, T5
 	up := newShelf(t, `{"tools":[{"name":"safe"},{"name":"danger"}],"cacheScope":"public","ttlMs":60000}`)

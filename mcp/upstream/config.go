@@ -77,11 +77,14 @@ type Behalf struct {
 	LogLevel     string          // "": no log messages are wanted
 	HTTP         *http.Request   // the client's, for records and for the headers that pass; nil: none
 	Arrived      time.Time
+
+	ours bool // the answer is for others, too: the caller's language and baggage do not go up
 }
 
-// Nobody returns the behalf of questions that we ask for ourselves with the caller's rights: it declares nothing.
+// Nobody returns the behalf of questions that we ask for ourselves with the caller's rights: it declares nothing, and nobody
+// has others shown what is made for them alone.
 func (b *Behalf) Nobody() *Behalf {
-	return &Behalf{Caller: b.Caller, HTTP: b.HTTP, Arrived: b.Arrived}
+	return &Behalf{Caller: b.Caller, HTTP: b.HTTP, Arrived: b.Arrived, ours: true}
 }
 
 // lister returns the behalf of who asks for a list: it declares which questions the client answers, since some upstreams

@@ -48,6 +48,46 @@ func TestAListIsReadOnceForAsLongAsItHolds(t *testing.T) { // T3
 	}
 }
 
+// A list is for all who come after, so nobody's language or baggage goes up with the question for it; with a call they do.
+func TestSharedAnswersAreNotMadeForOneCaller(t *testing.T) { // T3, §9.2
+	for _, legacy := range []bool{false, true} {
+		up := mcptest.NewUpstream(t)
+		if legacy {
+			legacyOnly(up)
+		}
+		l, _ := newLeg(t, up.URL, nil)
+		on := as("a")
+		on.HTTP = &http.Request{Header: http.Header{
+			"Accept-Language": {"de"}, "Baggage": {"tenant=other"}, "User-Agent": {"theirs"}, "Traceparent": {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+		}}
+		if _, err := l.List(t.Context(), on, "tools/list"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Info(t.Context(), on, !legacy); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Do(t.Context(), &Request{On: on, Modern: !legacy, Method: "tools/call", Params: json.RawMessage(`{"name":"x"}`)}); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range up.Requests() {
+			theirs := r.Header.Get("Accept-Language") + r.Header.Get("Baggage")
+			if r.Header.Get("Traceparent") == "" && r.Method != "notifications/initialized" {
+				t.Errorf("%s is not traced", r.Method)
+			}
+			switch r.Method {
+			case "tools/call":
+				if theirs != "detenant=other" || !strings.Contains(r.Header.Get("User-Agent"), "theirs") {
+					t.Errorf("the call went up with %v", r.Header)
+				}
+			case "tools/list", "server/discover":
+				if theirs != "" || strings.Contains(r.Header.Get("User-Agent"), "theirs") {
+					t.Errorf("%s went up with %v", r.Method, r.Header)
+				}
+			}
+		}
+	}
+}
+
 func cursor(m mcptest.UpstreamMessage) string {
 	var p struct{ Cursor string }
 	_ = json.Unmarshal(m.Params, &p)

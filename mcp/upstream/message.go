@@ -26,8 +26,10 @@ const (
 )
 
 // passed are headers of the client that the upstream gets: an allow-list, so that nothing else can speak past the gateway
-// (§9.2).
+// (§9.2). The first ones alone go where others are shown the answer.
 var passed = [...]string{"Traceparent", "Tracestate", "Baggage", "Accept-Language", "User-Agent"}
+
+const tracing = 2
 
 // sending is one HTTP request on its way to the upstream.
 type sending struct {
@@ -246,7 +248,11 @@ func (s *sending) build(ctx context.Context, b *proxy.Backend, call *proxy.Call)
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if s.on.HTTP != nil {
-		for _, name := range passed {
+		names := passed[:]
+		if s.on.ours {
+			names = passed[:tracing]
+		}
+		for _, name := range names {
 			if v, ok := s.on.HTTP.Header[name]; ok {
 				req.Header[name] = v
 			}

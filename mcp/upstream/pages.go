@@ -19,17 +19,17 @@ const (
 // PageOf names a page of a list that a relay passes on. Clients of one revision that offer the same (edge.Offers) are
 // answered alike.
 type PageOf struct {
-	Method, Revision, Offers, Cursor string
+	Method, Revision, Offers, Cursor, Language string
 }
 
 func (p PageOf) String() string {
-	return p.Method + "\x00" + p.Revision + "\x00" + p.Offers + "\x00" + p.Cursor
+	return p.Method + "\x00" + p.Revision + "\x00" + p.Offers + "\x00" + p.Language + "\x00" + p.Cursor
 }
 
 // Page returns the answer in which a page of a list passed on before, as long as it holds (T3); nil: ask has asked for it
 // now and knows the answer. One caller asks, those who come meanwhile wait for what it brings, and ask themselves when that
-// is nothing to keep: no result, too large, somebody else's alone. ask returns nil for what must not be kept. It is not called when ctx ends
-// before it is its turn.
+// is nothing to keep: no result, too large, somebody else's alone. ask returns nil for what must not be kept. It is not
+// called when ctx ends before it is its turn.
 func (l *Leg) Page(ctx context.Context, on *Behalf, of PageOf, ask func() *strictjson.Message) *strictjson.Message {
 	pages := &l.cfg.Memory.pages
 	shared := key{l.cfg.Server, l.cfg.Backend, l.owner(on), of.String()}

@@ -160,15 +160,16 @@ func TestPagesAreApart(t *testing.T) {
 		who string
 		of  PageOf
 	}{
-		"a":                    {leg("s", "b", false), "alice", PageOf{"tools/list", "2026-07-28", "{}", ""}},
-		"another server":       {leg("t", "b", false), "alice", PageOf{"tools/list", "2026-07-28", "{}", ""}},
-		"another backend":      {leg("s", "c", false), "alice", PageOf{"tools/list", "2026-07-28", "{}", ""}},
-		"another revision":     {leg("s", "b", false), "alice", PageOf{"tools/list", "2025-11-25", "{}", ""}},
-		"other offers":         {leg("s", "b", false), "alice", PageOf{"tools/list", "2026-07-28", `{"roots":{}}`, ""}},
-		"another method":       {leg("s", "b", false), "alice", PageOf{"prompts/list", "2026-07-28", "{}", ""}},
-		"another cursor":       {leg("s", "b", false), "alice", PageOf{"tools/list", "2026-07-28", "{}", `"x"`}},
-		"a person's own":       {leg("p", "b", true), "alice", PageOf{"tools/list", "2026-07-28", "{}", ""}},
-		"another person's own": {leg("p", "b", true), "bob", PageOf{"tools/list", "2026-07-28", "{}", ""}},
+		"a":                    {leg("s", "b", false), "alice", PageOf{"tools/list", "2026-07-28", "{}", "", ""}},
+		"another server":       {leg("t", "b", false), "alice", PageOf{"tools/list", "2026-07-28", "{}", "", ""}},
+		"another backend":      {leg("s", "c", false), "alice", PageOf{"tools/list", "2026-07-28", "{}", "", ""}},
+		"another revision":     {leg("s", "b", false), "alice", PageOf{"tools/list", "2025-11-25", "{}", "", ""}},
+		"other offers":         {leg("s", "b", false), "alice", PageOf{"tools/list", "2026-07-28", `{"roots":{}}`, "", ""}},
+		"another method":       {leg("s", "b", false), "alice", PageOf{"prompts/list", "2026-07-28", "{}", "", ""}},
+		"another cursor":       {leg("s", "b", false), "alice", PageOf{"tools/list", "2026-07-28", "{}", `"x"`, ""}},
+		"another language":     {leg("s", "b", false), "alice", PageOf{"tools/list", "2026-07-28", "{}", "", "de"}},
+		"a person's own":       {leg("p", "b", true), "alice", PageOf{"tools/list", "2026-07-28", "{}", "", ""}},
+		"another person's own": {leg("p", "b", true), "bob", PageOf{"tools/list", "2026-07-28", "{}", "", ""}},
 	} {
 		asked := false
 		c.l.Page(t.Context(), behalfOf(c.who), c.of, func() *strictjson.Message { asked = true; return page })
