@@ -466,7 +466,7 @@ func TestAClientThatLeavesEndsTheCall(t *testing.T) { // E6
 
 func TestToolsOfOthersDoNotExist(t *testing.T) { // A1, A2, U1
 	l := &leg{speaks: legacyUp, do: answering(`{}`), tools: []string{
-		`{"name":"free","n":1.00,"inputSchema":{}}`, `{"name":"secret","inputSchema":{}}`, `{"name":"bad","inputSchema":{"properties":{"a":{"type":"array","x-mcp-header":"A"}}}}`,
+		`{"name":"free","n":1.00,"inputSchema":{}}`, `{"name":"secret","inputSchema":{}}`, `{"name":"a b","inputSchema":{}}`, `{"name":"bad","inputSchema":{"properties":{"a":{"type":"array","x-mcp-header":"A"}}}}`,
 	}}
 	s := newServer(t, l, func(c *Config) {
 		c.Tools = map[string]Tool{"secret": {Roles: []string{"Admin"}}, "free": {Scope: "s.free"}}
@@ -474,7 +474,7 @@ func TestToolsOfOthersDoNotExist(t *testing.T) { // A1, A2, U1
 	if got, _ := handle(t, s, request(t, true, "tools/list", "{}", "{}")); !strings.HasPrefix(got, `{"tools":[{"name":"free","n":1.00,"inputSchema":{}}],"resultType":"complete","ttlMs":60000,"cacheScope":"private"`) {
 		t.Error(got)
 	}
-	if got, _ := handle(t, s, request(t, false, "tools/list", "{}", "{}")); !strings.Contains(got, `"bad"`) || strings.Contains(got, "secret") {
+	if got, _ := handle(t, s, request(t, false, "tools/list", "{}", "{}")); !strings.Contains(got, `"bad"`) || strings.Contains(got, "secret") || strings.Contains(got, "a b") {
 		t.Error(got)
 	}
 	for _, name := range []string{"secret", "nobody?", "a b"} {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/listing"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
@@ -73,6 +74,10 @@ func (s *Server) visible(r *edge.Request, items []json.RawMessage) []json.RawMes
 		}
 		name, ok := m.Text(m.Member(at, "name"))
 		if !ok || !s.rules.MayUse(r.Caller, name) {
+			continue
+		}
+		if !mcp.ValidToolName(name) { // J11: a call of it would be one of an unknown tool
+			s.log.Warn("a tool of an upstream is left out", "server", s.cfg.Name, "tool", clip(name), "err", "a tool's name is 1 to 128 letters, digits, _, . and -")
 			continue
 		}
 		if _, held := s.held(name); held {

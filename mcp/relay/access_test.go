@@ -153,3 +153,18 @@ func TestAListIsNotSmuggledAheadOfItself(t *testing.T) {
 		})
 	}
 }
+
+func TestAToolThatCannotBeCalledIsNotShown(t *testing.T) { // J11, A4
+	up := mcptest.NewUpstream(t)
+	up.On("tools/list", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+		mcptest.JSON(w, m.ID, `{"tools":[{"name":"a/b"},{"name":"a.b-c_D"},{"name":"n\u00e4me"},{"name":""}, {"name":"`+strings.Repeat("x", 129)+`"}]}`)
+	})
+	g := newGateway(t, up.URL, pinning)
+	_, body := g.do(g.modern("tools/list", "", `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{`+meta+`}}`))
+	if want := `{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a.b-c_D"}]}}`; body != want {
+		t.Errorf("%s", body)
+	}
+	if _, body := g.do(g.call("a/b", `{}`)); !strings.Contains(body, "unknown tool: a/b") {
+		t.Errorf("a call of what is not shown: %s", body)
+	}
+}

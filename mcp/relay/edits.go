@@ -15,6 +15,15 @@ import (
 // known reports whether name can name a tool at all (J11).
 func (s *Server) known(name string) bool { return mcp.ValidToolName(name) }
 
+// callable reports whether a listed tool can be called by its name. Who was shown another could only try in vain (A4).
+func (x *exchange) callable(name string) bool {
+	if x.s.known(name) {
+		return true
+	}
+	x.s.log.Warn("a tool of an upstream is left out", "server", x.s.cfg.Name, "tool", clip(name), "err", "a tool's name is 1 to 128 letters, digits, _, . and -")
+	return false
+}
+
 // cut leaves out of a tools/list what the caller may not see. Entries are cut out of the bytes; what stays is untouched.
 func (x *exchange) cut(m *strictjson.Message) ([]splice.Piece, error) {
 	list := m.Member(m.Result, "tools")
@@ -31,7 +40,7 @@ func (x *exchange) cut(m *strictjson.Message) ([]splice.Piece, error) {
 		if !ok {
 			return nil, notMCP("a tool without a name")
 		}
-		if x.shown(name) && !x.undeclarable(name, m.Bytes(m.Member(t, "inputSchema"))) {
+		if x.callable(name) && x.shown(name) && !x.undeclarable(name, m.Bytes(m.Member(t, "inputSchema"))) {
 			kept = append(kept, t)
 		}
 	}
