@@ -72,7 +72,7 @@ func (im *importer) unite(s *schema, members []*schema) *schema {
 		if name == "" {
 			name = fmt.Sprintf("variant %d", i+1)
 		}
-		if needs := slices.DeleteFunc(slices.Clone(m.required), func(r string) bool { return s.requires(r) }); len(needs) > 0 && i < 20 {
+		if needs := slices.DeleteFunc(slices.Clone(m.required), func(r string) bool { return s.requires(r) || m.prop(r) != nil && m.prop(r).isReadOnly() }); len(needs) > 0 && i < 20 {
 			name += " (needs " + strings.Join(needs[:min(len(needs), 8)], ", ") + ")"
 		}
 		texts = append(texts, name)

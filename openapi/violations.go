@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -95,22 +96,48 @@ func (p *plan) collect(v *validator, e *jsonschema.ValidationError, values map[s
 	*out = append(*out, fmt.Sprintf("argument %q: %s", place, text))
 }
 
-// onlyVariant is why a value does not fit the one member of a union that is not null; nil where there are several.
-func onlyVariant(e *jsonschema.ValidationError) (only *jsonschema.ValidationError) {
+// onlyVariant is why a value does not fit the one member of a union that it is meant for: the only one of its type, else
+// the only one whose fixed values it has, such as that of a discriminator; nil where that is not clear.
+func onlyVariant(e *jsonschema.ValidationError) *jsonschema.ValidationError {
 	if _, ok := e.ErrorKind.(*failed.AnyOf); !ok {
 		return nil
 	}
+	var meant []*jsonschema.ValidationError
+	var other *jsonschema.ValidationError // of another type, which is not null
+	others := 0
 	for _, c := range e.Causes {
 		first := firstCause(c)
-		if k, ok := first.ErrorKind.(*failed.Type); ok && len(dropNull(k.Want)) == 0 && len(first.InstanceLocation) == len(e.InstanceLocation) {
-			continue
+		k, ok := first.ErrorKind.(*failed.Type)
+		switch {
+		case !ok || len(first.InstanceLocation) != len(e.InstanceLocation):
+			meant = append(meant, c)
+		case len(dropNull(k.Want)) > 0:
+			other, others = c, others+1
 		}
-		if only != nil {
-			return nil
-		}
-		only = c
 	}
-	return only
+	if len(meant) == 0 && others == 1 {
+		return other
+	}
+	if len(meant) > 1 {
+		meant = slices.DeleteFunc(meant, func(c *jsonschema.ValidationError) bool { return isOtherKind(c, len(e.InstanceLocation)) })
+	}
+	if len(meant) == 1 {
+		return meant[0]
+	}
+	return nil
+}
+
+// isOtherKind says whether a member of the value is not the one value that a variant fixes.
+func isOtherKind(e *jsonschema.ValidationError, depth int) bool {
+	if len(e.InstanceLocation) == depth+1 {
+		switch k := e.ErrorKind.(type) {
+		case *failed.Const:
+			return true
+		case *failed.Enum:
+			return len(k.Want) == 1
+		}
+	}
+	return slices.ContainsFunc(e.Causes, func(c *jsonschema.ValidationError) bool { return isOtherKind(c, depth) })
 }
 
 // union says of a failed anyOf what the variants need: card (needs number), bank (needs iban).

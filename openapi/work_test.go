@@ -70,7 +70,7 @@ func TestLargeArgumentsAreStillChecked(t *testing.T) { // §10: only what repeat
 		t.Error(err)
 	}
 	_, err := d.Tools[0].BuildRequest(t.Context(), mustURL(t), json.RawMessage(`{"v":[`+items+`,{"x":"c"}]}`))
-	if text := problem(t, err); !strings.Contains(text, `argument "v[40000]"`) {
+	if text := problem(t, err); !strings.Contains(text, `argument "v[40000].x"`) {
 		t.Error(text)
 	}
 }
