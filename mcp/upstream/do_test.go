@@ -492,6 +492,7 @@ func TestManyWordsSayThatASessionIsLost(t *testing.T) { // U3, §9.3
 		`400 {"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Bad Request: Server not initialized"}}`:    true,
 		`400 {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no session of that name"}}`:                   false,
 		`400 {"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"Bad Request: Unsupported protocol version"}}`: false,
+		`404 {"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}`:                          false,
 		"400 no": false, "500 session": false, "405 session": false, "200 session": false,
 	} {
 		text, body, _ := strings.Cut(answer, " ")

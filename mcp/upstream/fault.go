@@ -35,8 +35,8 @@ var (
 // what 404 says. Many say it with 400 instead, and with words: servers made with older SDKs for Python, and the reference
 // server "everything". What is wrong with the request itself has a code of its own.
 func LostSession(status int, answer []byte) bool {
-	if status != http.StatusBadRequest {
-		return status == http.StatusNotFound
+	if status != http.StatusBadRequest && status != http.StatusNotFound {
+		return false
 	}
 	m, err := strictjson.Decode(answer, strictjson.Limits{Upstream: true})
 	if err == nil {
@@ -47,6 +47,9 @@ func LostSession(status int, answer []byte) bool {
 		default:
 			return false
 		}
+	}
+	if status == http.StatusNotFound {
+		return true
 	}
 	text := strings.ToLower(clip(string(answer)))
 	return strings.Contains(text, "session") || strings.Contains(text, "not initialized")
