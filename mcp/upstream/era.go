@@ -96,8 +96,8 @@ func (l *Leg) probe(ctx context.Context, on *Behalf) (Verdict, error) {
 	case errors.Is(err, errNotFound), errors.Is(err, errNotAllowed):
 		return l.probeOld(ctx, on)
 	case errors.As(err, &e) && e.Msg == otherThing && ctx.Err() == nil:
-		if err := l.aliveThough(e); err != nil {
-			return Verdict{}, err
+		if broken(e) {
+			return l.probeBroken(ctx, on, e)
 		}
 		return l.probeOld(ctx, on)
 	case err != nil:
@@ -119,12 +119,21 @@ func (l *Leg) probe(ctx context.Context, on *Behalf) (Verdict, error) {
 	return v, nil
 }
 
-// aliveThough tells an old server's page from a broken server's: 5xx says nothing of eras.
-func (l *Leg) aliveThough(e *edge.Error) error {
-	if e.Err != nil && strings.Contains(e.Err.Error(), "status 5") {
-		return failed(http.StatusBadGateway, unavailable, e.Err)
+// broken tells a broken server's page from an old one's: 5xx says nothing of eras.
+func broken(e *edge.Error) bool {
+	return e.Err != nil && strings.Contains(e.Err.Error(), "status 5")
+}
+
+// probeBroken asks a server that answered with 5xx once more, by a handshake. One that takes it fails at methods it does not
+// know; all others are down.
+func (l *Leg) probeBroken(ctx context.Context, on *Behalf, e *edge.Error) (Verdict, error) {
+	s := &session{l: l, on: on, key: l.poolKey(on)}
+	_, answer, err := s.shake(ctx)
+	if err != nil || s.agree(answer) != nil || s.notify(ctx, "notifications/initialized", nil) != nil {
+		return Verdict{}, failed(http.StatusBadGateway, unavailable, e.Err)
 	}
-	return nil
+	go s.goodbye()
+	return Verdict{Legacy: true}, nil
 }
 
 // discover asks a modern upstream what it is.

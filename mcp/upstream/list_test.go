@@ -226,7 +226,7 @@ func TestErasOfAnUpstream(t *testing.T) { // §16.1
 		"404":       {say(404, ``), Verdict{Legacy: true}, false},
 		"405":       {say(405, ``), Verdict{Legacy: true}, false},
 		"200 page":  {say(200, `<html>`), Verdict{Legacy: true}, false},
-		"500":       {say(500, ``), Verdict{}, true},
+		"500":       {say(500, `oops`), Verdict{Legacy: true}, false}, // whatever it does not know
 		"401":       {say(401, ``), Verdict{}, true},
 		"503":       {say(503, ``), Verdict{}, true},
 		"no method": {say(200, `{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}}`), Verdict{Legacy: true}, false},
@@ -399,5 +399,21 @@ func TestAnUpstreamMayListByWhatAClientCanBeAsked(t *testing.T) { // §11.1: exa
 	}
 	if n, all := len(sent(up, "tools/list")), declared(); n != 2 || slices.Compact(all)[0] != "{}" || all[len(all)-1] != `{"elicitation":{}}` {
 		t.Errorf("%d lists were read in sessions with %v", n, all)
+	}
+}
+
+func TestABrokenUpstreamIsNotOld(t *testing.T) { // §16.1
+	for status, body := range map[int]string{500: "oops", 502: "<html>", 200: "{}"} {
+		up := mcptest.NewUpstream(t)
+		up.On("server/discover", func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) { w.WriteHeader(500) })
+		up.On("initialize", func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(body))
+		})
+		l, _ := newLeg(t, up.URL, nil)
+		if v, err := l.Speaks(t.Context(), as("a")); v != (Verdict{}) || err == nil || !strings.HasPrefix(err.Error(), unavailable) {
+			t.Errorf("%d: %+v, %v", status, v, err)
+		}
 	}
 }
