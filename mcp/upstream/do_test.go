@@ -560,3 +560,17 @@ func TestEventsOfOtherTypesAreNoMessages(t *testing.T) { // §16.1
 		t.Errorf("got %s", m.Body)
 	}
 }
+
+func TestAStreamIsAStreamWithAnyStatusThatSaysYes(t *testing.T) { // §16.1
+	up := mcptest.NewUpstream(t)
+	legacyOnly(up)
+	up.On("tools/call", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = w.Write([]byte(event(`{"jsonrpc":"2.0","id":` + string(m.ID) + `,"result":{"content":[]}}`)))
+	})
+	l, _ := newLeg(t, up.URL, nil)
+	if m := do(t, l, &Request{On: as("a"), Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"t"}`)}); result(m) != `{"content":[]}` {
+		t.Errorf("got %s", m.Body)
+	}
+}

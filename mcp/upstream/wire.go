@@ -59,11 +59,11 @@ func (w *wire) begin() (none bool, err error) {
 		return false, w.refusal(kind)
 	case status >= http.StatusMultipleChoices:
 		return false, notMCP("status " + strconv.Itoa(status))
-	case status == http.StatusAccepted || status == http.StatusNoContent:
-		return true, nil
-	case kind == "text/event-stream":
+	case kind == "text/event-stream": // also with 202, as servers of mcp-go before 0.36 begin them
 		w.events = eventstream.NewReader(w, int(w.l.cfg.Limits.Body))
 		return false, nil
+	case status == http.StatusAccepted || status == http.StatusNoContent:
+		return true, nil
 	case kind != "application/json":
 		return false, notMCP("content type " + strconv.Quote(clip(kind)))
 	}
