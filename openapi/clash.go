@@ -50,10 +50,10 @@ func (s *schema) saysOnlyType() bool {
 }
 
 // uncontested is a schema without what contradicts the rest of it: its own type where an allOf or a union knows better,
-// and the parts of an allOf that lost. The schema itself where nothing does, as nearly always.
+// and the parts of an allOf that lost. The schema itself where nothing does.
 func (f *flattener) uncontested(s *schema) *schema {
-	if len(s.allOf)+len(s.anyOf)+len(s.oneOf) == 0 {
-		return s
+	if s.types == 0 && len(s.allOf) < 2 || len(s.allOf)+len(s.anyOf)+len(s.oneOf) == 0 {
+		return s // as nearly always, a reference with a description among them
 	}
 	own, lost := s.types, 0
 	if f.contestedByUnion(s) {
