@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
@@ -20,13 +21,18 @@ type own struct {
 	current *exchange
 }
 
+// streamWithin is how long a session waits for its stream to begin. Some servers send nothing of it, not even its status,
+// before they have something to say on it, and some proxies hold it back: a call does not wait for these.
+const streamWithin = 2 * time.Second
+
 // listen opens the stream and waits until it is: a question that comes before would be lost. An upstream that has none says
 // so with 405.
 func (s *session) listen(ctx context.Context) {
 	reading, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stopWaiting := context.AfterFunc(ctx, cancel)
+	late := time.AfterFunc(streamWithin, cancel)
 	w, err := s.l.open(reading, (&sending{l: s.l, on: s.on.quiet(), http: http.MethodGet, header: s.header(), listen: true, quiet: true}).call(reading))
-	if !stopWaiting() || err != nil {
+	if inTime, waited := late.Stop(), stopWaiting(); !inTime || !waited || err != nil {
 		if err == nil {
 			w.close(false)
 		}
