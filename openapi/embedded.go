@@ -39,21 +39,21 @@ func (l *library) embedded(n *node, ref string) *node {
 		if target == nil {
 			target = r.byID[absolute(r.base(r.around[n]), place)]
 		}
-		return l.within(n.file, target, fragment)
+		return l.below(n.file, target, fragment)
 	}
 	if fragment == "" || fragment[0] != '/' {
 		return nil // the document's anchors are those of its resources, too
 	}
 	for s := r.around[n]; s != nil; s = s.outer {
-		if target := l.within(n.file, s.node, fragment); target != nil {
+		if target := l.below(n.file, s.node, fragment); target != nil {
 			return target
 		}
 	}
 	return nil
 }
 
-// within walks a fragment below a resource. Anchors are looked up in the whole file: its index is there already.
-func (l *library) within(f *file, resource *node, fragment string) *node {
+// below walks a fragment below a resource. Anchors are looked up in the whole file: its index is there already.
+func (l *library) below(f *file, resource *node, fragment string) *node {
 	if resource == nil || fragment == "" {
 		return resource
 	}

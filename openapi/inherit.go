@@ -66,7 +66,7 @@ func (r *schemaReader) childrenIn(f *file) map[*node][]field {
 		return done
 	}
 	children := map[*node][]field{}
-	for _, components := range [...]*node{f.root.get("components").get("schemas"), f.root.get("definitions")} {
+	for _, components := range [...]*node{r.lib.part(f.root, "components", "schemas"), r.lib.part(f.root, "definitions")} {
 		for _, c := range components.fields() {
 			for _, part := range c.value.get("allOf").items() {
 				if part.get("$ref") == nil {

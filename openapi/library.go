@@ -46,6 +46,7 @@ type library struct {
 	self    string // $self of the root document (B6)
 	rootURL *url.URL
 	remote  map[string][sha256.Size]byte // of what was read by reference, by URL
+	within  int                          // references in the middle of pointers that are being resolved
 }
 
 func (l *library) loadRoot() (*file, error) {
@@ -159,6 +160,23 @@ func (l *library) resolve(n *node, ref string) (*node, error) {
 	return target, err
 }
 
+// part goes down from n by keys, through references on the way: documents in many files have their paths and components
+// in others. What cannot be followed is nil.
+func (l *library) part(n *node, keys ...string) *node {
+	for _, key := range keys {
+		n = n.get(key)
+		if n.get("$ref") != nil && n.get("$ref").kind == stringKind {
+			target, err := l.follow(n)
+			if err != nil {
+				l.warn(n, referenceText(err))
+				return nil
+			}
+			n = joinItems(n, target)
+		}
+	}
+	return n
+}
+
 // lookup finds the node that ref names, seen from a file.
 func (l *library) lookup(from *file, ref string) (*node, error) {
 	place, fragment, _ := strings.Cut(ref, "#")
@@ -218,12 +236,19 @@ func (l *library) walk(f *file, fragment string) (*node, bool) {
 	return n, true
 }
 
-// lookupShallow resolves a reference in the middle of a pointer, once, and only through plain pointers of the same file:
-// anything else could send two pointers through each other for ever.
+const maxWithin = 3
+
+// lookupShallow resolves a reference in the middle of a pointer: a plain pointer of the same file step by step, one to
+// another file as any other. Those are counted, since two pointers could send each other through them for ever.
 func (l *library) lookupShallow(n *node) (*node, error) {
 	ref := n.strAt("$ref")
 	if !strings.HasPrefix(ref, "#/") {
-		return nil, errors.New("reference not found")
+		if l.within >= maxWithin {
+			return nil, errors.New("reference not found")
+		}
+		l.within++
+		defer func() { l.within-- }()
+		return l.lookup(n.file, ref)
 	}
 	at := n.file.root
 	for _, token := range strings.Split(ref[2:], "/") {

@@ -25,7 +25,7 @@ var itemMethods = [...]string{"get", "put", "post", "delete", "options", "head",
 func (im *importer) operations(root *node) []*rawOperation {
 	var all []*rawOperation
 	for _, key := range [...]string{"paths", "x-ms-paths"} {
-		paths := root.get(key)
+		paths := im.lib.part(root, key)
 		if paths != nil && !paths.isMap() {
 			im.warn.add(paths, "repaired: "+key+" is a mapping") // P2
 		}

@@ -67,9 +67,9 @@ func schemeName(name string) string {
 
 // scheme finds what a document says of a security scheme; nil: nothing.
 func (im *importer) scheme(name string) *node {
-	defs := im.root.get("components").get("securitySchemes")
+	defs := im.lib.part(im.root, "components", "securitySchemes")
 	if im.swagger {
-		defs = im.root.get("securityDefinitions")
+		defs = im.lib.part(im.root, "securityDefinitions")
 	}
 	for _, f := range defs.fields() {
 		if schemeName(f.key) != name {
