@@ -17,6 +17,8 @@ type OldUpstream struct {
 	URL string
 	// Endpoint is what the first event names, where %s is the stream's id; "": /message?sessionId=%s. Set it before use.
 	Endpoint string
+	// Before is what a stream says ahead of its first event.
+	Before string
 	// Silent streams send no first event.
 	Silent bool
 	// Hold keeps the POST of a message waiting for its 202; nil: none.
@@ -112,7 +114,7 @@ func (u *OldUpstream) stream(w http.ResponseWriter, r *http.Request) {
 		endpoint = "/message?sessionId=%s"
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
-	if !u.Silent {
+	if _, _ = io.WriteString(w, u.Before); !u.Silent {
 		_, _ = fmt.Fprintf(w, "event: endpoint\ndata: "+endpoint+"\n\n", id)
 	}
 	flush := http.NewResponseController(w)

@@ -93,6 +93,8 @@ func (l *Leg) final(ctx context.Context, err error) error {
 		if !errors.As(err, &e) {
 			return notMCP("no stream of 2024-11-05: " + err.Error())
 		}
+	case errors.Is(err, errSessionGone): // before it began
+		return sessionEnded(err)
 	case errors.Is(err, errNotFound):
 		return notMCP("status 404")
 	case errors.Is(err, errNotAllowed):

@@ -124,6 +124,10 @@ func (l *Leg) streamBroke(err error) error {
 	return e
 }
 
+func sessionEnded(err error) error {
+	return failed(http.StatusBadGateway, "the upstream ended the session; try again", err)
+}
+
 func notMCP(what string) error {
 	return &edge.Error{Status: http.StatusBadGateway, Code: edge.CodeServer, Msg: otherThing, Err: fmt.Errorf("the upstream's answer has %s", what)}
 }

@@ -38,7 +38,7 @@ func (l *Leg) doLegacy(ctx context.Context, r *Request) (*strictjson.Message, er
 		case gone && !again && r.Method != "tools/call":
 			continue
 		case gone:
-			return nil, &edge.Error{Status: http.StatusBadGateway, Code: edge.CodeServer, Msg: "the upstream ended the session; try again", Err: errors.Join(errNoAnswer, err)}
+			return nil, sessionEnded(err)
 		case err != nil:
 			return nil, l.final(ctx, err)
 		}

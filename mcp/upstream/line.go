@@ -79,8 +79,8 @@ func (w *wire) endpoint(at *url.URL) (*url.URL, error) {
 			one, events = eventstream.Split(events)
 			kind, _ := field(one, "event")
 			text := strings.TrimSpace(string(eventstream.Data(one)))
-			if kind == "" && text == "" {
-				continue // a comment
+			if kind == "" && text == "" || kind != "" && kind != "message" && kind != "endpoint" {
+				continue // a comment, or something that is no business of ours
 			}
 			if kind != "endpoint" || len(text) > maxEndpoint {
 				return nil, errNoEndpoint

@@ -57,6 +57,23 @@ func TestTheOldTransportIsFoundAndRemembered(t *testing.T) {
 	}
 }
 
+func TestALineMayBeginWithSomethingElse(t *testing.T) { // §16.1
+	up := mcptest.NewOldUpstream(t)
+	up.Before = ": hello\n\nretry: 3000\n\nevent: ping\ndata: {}\n\n"
+	if m := do(t, oldLeg(t, up, Auto), &Request{On: as("a"), Method: "tools/list"}); result(m) != "{}" {
+		t.Errorf("the result is %s", m.Body)
+	}
+}
+
+func TestALineThatKnowsNobodyIsTheUpstreamsFault(t *testing.T) { // §9.3
+	up := mcptest.NewOldUpstream(t)
+	up.Endpoint = "/message?sessionId=not-%s"
+	_, err := oldLeg(t, up, SSE).Do(t.Context(), &Request{On: as("a"), Method: "tools/list"})
+	if text, ok := Failed(err); !ok || text != "the upstream ended the session; try again" {
+		t.Errorf("%v", err)
+	}
+}
+
 // Where the first event points decides where our credential goes: it stays with the upstream (§16.1: same origin only).
 func TestAnEndpointOfAnotherOriginIsRefused(t *testing.T) {
 	for _, endpoint := range []string{"http://127.0.0.1:1/message?sessionId=%s", "//evil.example/message?%s", "https://user@evil.example/%s", "javascript:%s"} {
