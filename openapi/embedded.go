@@ -83,7 +83,7 @@ func (r *resources) collect(n *node, s *scope, budget *int) {
 	if s != nil && n.get("$ref") != nil {
 		r.around[n] = s
 	}
-	for _, f := range n.fields() {
+	for _, f := range n.sortedFields() {
 		r.collect(f.value, s, budget)
 	}
 	for _, item := range n.items() {

@@ -37,3 +37,13 @@ func TestDefinitionsStayWithTheirSchema(t *testing.T) { // R7g: the same name is
 		}
 	}
 }
+
+func TestTheSameAnchorTwiceIsTheSameInAnyOrder(t *testing.T) { // §16: shuffled keys give equal tools
+	const a, b = `"A":{"$dynamicAnchor":"t","type":"string"}`, `"B":{"$dynamicAnchor":"t","type":"integer"}`
+	const body = `{"type":"object","properties":{"v":{"$dynamicRef":"#t"},"w":{"$ref":"#t"}}}`
+	first := importText(t, bodyDoc("3.1.0", body, a+","+b), Options{}).Tools[0].InputSchema
+	second := importText(t, bodyDoc("3.1.0", body, b+","+a), Options{}).Tools[0].InputSchema
+	if string(first) != string(second) || !strings.Contains(string(first), `"v":{"type":"string"}`) {
+		t.Errorf("%s\n%s", first, second)
+	}
+}

@@ -285,7 +285,7 @@ func collectAnchors(n *node, into map[string]*node, budget *int) {
 	if *budget--; *budget < 0 {
 		return
 	}
-	for _, f := range n.fields() {
+	for _, f := range n.sortedFields() {
 		switch f.key {
 		case "$anchor", "$dynamicAnchor":
 			if _, taken := into[f.value.str()]; !taken && f.value.kind == stringKind {

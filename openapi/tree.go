@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -92,6 +93,19 @@ func (n *node) fields() []field {
 	}
 	return n.m.fields
 }
+
+// sortedFields are the fields by their keys, for what must not depend on the order in which a document has them.
+func (n *node) sortedFields() []field {
+	list := n.fields()
+	if slices.IsSortedFunc(list, compareKeys) {
+		return list
+	}
+	list = slices.Clone(list)
+	slices.SortFunc(list, compareKeys)
+	return list
+}
+
+func compareKeys(a, b field) int { return strings.Compare(a.key, b.key) }
 
 func (n *node) items() []*node {
 	if n == nil || n.kind != listKind {
