@@ -64,6 +64,7 @@ type exchange struct {
 	wg        sync.WaitGroup
 	mu        sync.Mutex
 	questions map[string]context.CancelFunc // that wait for an answer, by the server's id
+	refusals  int                           // of questions that were too many, under way
 }
 
 // inSession sends the request and answers the server's questions until its answer has come.
@@ -168,8 +169,33 @@ func (x *exchange) ask(id string) (ctx context.Context, done func(), ok bool) {
 	}, true
 }
 
+// refusal reports whether a question that is one too many gets an answer that says so. A server that asks without end gets no
+// more answers than it takes. done is for when it was given.
+func (x *exchange) refusal() (done func(), ok bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.refusals >= maxQuestions {
+		return nil, false
+	}
+	x.refusals++
+	return func() {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.refusals--
+	}, true
+}
+
 func (x *exchange) question(q *strictjson.Message) {
 	ctx, done, ok := x.ask(string(q.Bytes(q.ID)))
+	if !ok {
+		forget := done
+		refused, may := x.refusal()
+		if !may {
+			forget()
+			return
+		}
+		done = func() { forget(); refused() }
+	}
 	x.patient.pause()
 	x.wg.Go(func() {
 		defer x.patient.resume()

@@ -281,8 +281,35 @@ func TestAFloodOfStrayQuestionsIsBounded(t *testing.T) {
 		<-answers
 	}
 	do(t, l, &Request{On: as("a"), Method: "tools/list"}) // still served: everything before its answer was read
-	if n := len(answers); n > maxQuestions {              // a call answers some of its own
+	if n := len(answers); n > 2*maxQuestions {            // a call answers some of its own, and refuses as many
 		t.Errorf("%d more answers than may be under way", n)
 	}
 	close(hold)
+}
+
+// Neither does one that asks without end in the middle of a call.
+func TestAFloodOfQuestionsInACallIsBounded(t *testing.T) {
+	up := mcptest.NewOldUpstream(t)
+	hold, answers := make(chan struct{}), make(chan string, 1000)
+	up.Hold = func(m mcptest.UpstreamMessage) {
+		if m.Method == "" {
+			answers <- string(m.ID)
+			<-hold
+		}
+	}
+	up.On("tools/call", func(say func(string), m mcptest.UpstreamMessage) {
+		for i := range 500 {
+			say(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"ping"}`, i))
+		}
+		for range 2 * maxQuestions {
+			<-answers
+		}
+		say(mcptest.Answer(m, `{"content":[]}`))
+		close(hold)
+	})
+	l := oldLeg(t, up, SSE)
+	do(t, l, &Request{On: as("a"), Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"t"}`)})
+	if n := len(answers); n > 0 {
+		t.Errorf("%d more answers than may be under way", n)
+	}
 }
