@@ -9,13 +9,23 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// hashed are the members that a hash covers (Q1): what a model or a client acts upon. Not _meta, not icons.
-func hashed() []string {
-	return []string{"annotations", "description", "inputSchema", "name", "outputSchema", "title"}
+// covered are the members that a hash covers (Q1), sorted: what a model or a client acts upon. Not _meta, not icons. Clients
+// that do not mind the case of keys act upon what is spelt differently, too, in place of what is spelt right.
+func covered(all map[string]json.RawMessage) (keys []string) {
+	for key := range all {
+		for _, name := range [...]string{"annotations", "description", "inputSchema", "name", "outputSchema", "title"} {
+			if strings.EqualFold(key, name) {
+				keys = append(keys, key)
+			}
+		}
+	}
+	slices.SortFunc(keys, byUnits)
+	return keys
 }
 
 // Canonical returns what of a definition is pinned, as canonical JSON (RFC 8785): the order of keys and the spelling of
@@ -26,22 +36,18 @@ func Canonical(definition json.RawMessage) ([]byte, error) {
 		return nil, errors.New("the definition is no object")
 	}
 	b := []byte{'{'}
-	for _, key := range hashed() {
-		value, ok := all[key]
-		if !ok {
-			continue
-		}
+	for _, key := range covered(all) {
 		if len(b) > 1 {
 			b = append(b, ',')
 		}
 		var v any
-		d := json.NewDecoder(bytes.NewReader(value))
+		d := json.NewDecoder(bytes.NewReader(all[key]))
 		d.UseNumber()
 		if err := d.Decode(&v); err != nil {
 			return nil, errors.New("the definition cannot be read")
 		}
 		var err error
-		if b, err = appendValue(append(append(b, '"'), key+`":`...), v); err != nil {
+		if b, err = appendValue(append(appendString(b, key), ':'), v); err != nil {
 			return nil, err
 		}
 	}
@@ -85,13 +91,17 @@ func appendValue(b []byte, v any) ([]byte, error) {
 	}
 }
 
+func byUnits(x, y string) int {
+	return slices.Compare(utf16.Encode([]rune(x)), utf16.Encode([]rune(y)))
+}
+
 // appendObject sorts keys by their UTF-16 code units (RFC 8785 §3.2.3).
 func appendObject(b []byte, v map[string]any) ([]byte, error) {
 	keys := make([]string, 0, len(v))
 	for key := range v {
 		keys = append(keys, key)
 	}
-	slices.SortFunc(keys, func(x, y string) int { return slices.Compare(utf16.Encode([]rune(x)), utf16.Encode([]rune(y))) })
+	slices.SortFunc(keys, byUnits)
 	b = append(b, '{')
 	for i, key := range keys {
 		if i > 0 {
