@@ -42,11 +42,21 @@ type hold struct{ *pins.Book }
 
 // Seen implements combined.Hold.
 func (h hold) Seen(ctx context.Context, source, offers string, tools []combined.Definition) error {
+	_, err := h.SeeAs(ctx, source+"__", offers, definitions(tools), true)
+	return err
+}
+
+// Withheld implements combined.Hold.
+func (h hold) Withheld(tools []combined.Definition) map[string]bool {
+	return h.Book.Withheld(definitions(tools))
+}
+
+func definitions(tools []combined.Definition) []pins.Definition {
 	list := make([]pins.Definition, len(tools))
 	for i, t := range tools {
 		list[i] = pins.Definition{Name: t.Name, Wire: t.Wire}
 	}
-	return h.SeeAs(ctx, source+"__", offers, list, true)
+	return list
 }
 
 // otherTools names the tools of all servers but one, as far as they are known: its tools have no reason to speak of them (Q8).

@@ -21,16 +21,12 @@ func (s *Server) Check(c *identity.Caller, tool string) error {
 	return s.rules.Check(c, tool)
 }
 
-// shows is MayUse of a tool that a source lists: one that is held back is shown to nobody (Q3).
-func (s *Server) shows(c *identity.Caller, src *source, tool string) bool {
-	if !s.MayUse(c, tool) {
-		return false
+// withheld are the tools of a list that are held back: they are shown to nobody (Q3).
+func (src *source) withheld(l *list) map[string]bool {
+	if src.s.cfg.Hold == nil || src.Made {
+		return nil
 	}
-	if s.cfg.Hold == nil || src.Made {
-		return true
-	}
-	_, held := s.cfg.Hold.Held(tool)
-	return !held
+	return src.s.cfg.Hold.Withheld(src.definitions(l))
 }
 
 // clip keeps what is repeated to a caller short.

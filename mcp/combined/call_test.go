@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/bridge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/combined"
@@ -277,6 +279,17 @@ func TestAHeldToolIsNeitherListedNorCalled(t *testing.T) { // Q3, Q7: the seam o
 	}
 }
 
+// A list is kept while others are judged: what lifts the hold of a name for them approves nothing of what this one has (Q3).
+func TestAKeptListIsComparedWithWhatIsApprovedNow(t *testing.T) {
+	a, hold := &fake{tools: tools("x", "y")}, &holder{held: map[string]bool{"a__x": true}}
+	s := build(t, combined.Config{Sources: []combined.Source{of("a", a)}, Hold: hold, ListTTL: time.Hour})
+	must(t, s, false, "tools/list", "{}")
+	hold.held, hold.other = map[string]bool{}, "a__x"
+	if got := names(t, must(t, s, false, "tools/list", "{}")); got != "a__y" || a.times("tools/list") != 1 {
+		t.Errorf("%s, asked %d times", got, a.times("tools/list"))
+	}
+}
+
 // What was seen of a source before says nothing of what is held now: each list that differs from the last is judged (Q5).
 func TestEveryListThatDiffersFromTheLastIsJudged(t *testing.T) {
 	a, hold := &fake{tools: tools("x"), hints: `,"ttlMs":0`}, &holder{}
@@ -312,6 +325,7 @@ type holder struct {
 	seen   []combined.Definition
 	source string
 	err    error
+	other  string // a tool that is another one in the list that is kept than what is approved
 }
 
 func (h *holder) Seen(_ context.Context, source, _ string, tools []combined.Definition) error {
@@ -325,6 +339,16 @@ func (h *holder) Editions(may func(string) bool) string {
 		return ""
 	}
 	return fmt.Sprint(len(h.held))
+}
+func (h *holder) Withheld(tools []combined.Definition) map[string]bool {
+	withheld := map[string]bool{}
+	maps.Copy(withheld, h.held)
+	for _, t := range tools {
+		if t.Name == h.other {
+			withheld[t.Name] = true
+		}
+	}
+	return withheld
 }
 func (h *holder) Held(name string) (string, bool) {
 	return "an administrator must have it released", h.held[name]

@@ -73,7 +73,10 @@ type Hold interface {
 	// Version changes whenever Held may say something else, Editions whenever it may of a tool that may allows (L3).
 	Version() string
 	Editions(may func(tool string) bool) string
-	// Held reports whether a tool may not be listed or called; text is what a call is told.
+	// Withheld are those of a source's tools that must not be listed as they are defined here: a list that was read a while
+	// ago may show another tool than the one that is approved now under its name.
+	Withheld(tools []Definition) map[string]bool
+	// Held reports whether a tool may not be called; text is what a call is told.
 	Held(name string) (text string, held bool)
 }
 

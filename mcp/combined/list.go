@@ -182,15 +182,19 @@ func (src *source) seen(ctx context.Context, r *edge.Request, method string, l *
 	if src.shown == now {
 		return nil
 	}
-	tools := make([]Definition, len(l.items))
-	for i, one := range l.items {
-		tools[i] = Definition{Name: one.public, Source: src.As, Wire: one.wire}
-	}
-	if err := src.s.cfg.Hold.Seen(ctx, src.As, now.offers, tools); err != nil {
+	if err := src.s.cfg.Hold.Seen(ctx, src.As, now.offers, src.definitions(l)); err != nil {
 		return fmt.Errorf("look at the tools: %w", err)
 	}
 	src.shown = now
 	return nil
+}
+
+func (src *source) definitions(l *list) []Definition {
+	tools := make([]Definition, len(l.items))
+	for i, one := range l.items {
+		tools[i] = Definition{Name: one.public, Source: src.As, Wire: one.wire}
+	}
+	return tools
 }
 
 // find returns what is called public in one of the source's lists, or nil. What is not in the list we have may be in the

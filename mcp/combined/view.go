@@ -119,8 +119,12 @@ func (s *Server) newView(ctx context.Context, r *edge.Request, method string, pa
 		}
 		version.Write(p.hash[:])
 		v.private = v.private || p.private
+		var withheld map[string]bool
+		if method == toolsList {
+			withheld = s.sources[i].withheld(p)
+		}
 		for _, one := range p.items {
-			if method == toolsList && !s.shows(r.Caller, s.sources[i], one.public) {
+			if method == toolsList && (withheld[one.public] || !s.MayUse(r.Caller, one.public)) {
 				continue
 			}
 			if first, twice := taken[one.public]; !of.names && twice {

@@ -56,7 +56,7 @@ type Config struct {
 
 // Pins hold tools that changed; *pins.Book.
 type Pins interface {
-	SeeAs(ctx context.Context, prefix, offers string, tools []pins.Definition, whole bool) error
+	SeeAs(ctx context.Context, prefix, offers string, tools []pins.Definition, whole bool) (withheld map[string]bool, err error)
 	Held(tool string) (text string, held bool)
 	Known(tool string) bool
 	Editions(may func(tool string) bool) string

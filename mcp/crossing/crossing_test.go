@@ -493,10 +493,12 @@ func TestToolsOfOthersDoNotExist(t *testing.T) { // A1, A2, U1
 // held holds one tool back.
 type held string
 
-func (h held) SeeAs(context.Context, string, string, []pins.Definition, bool) error { return nil }
-func (h held) Held(tool string) (string, bool)                                      { return "held: " + tool, tool == string(h) }
-func (h held) Known(tool string) bool                                               { return tool != "unseen" }
-func (h held) Editions(func(string) bool) string                                    { return string(h) }
+func (h held) SeeAs(context.Context, string, string, []pins.Definition, bool) (map[string]bool, error) {
+	return map[string]bool{string(h): true}, nil
+}
+func (h held) Held(tool string) (string, bool)   { return "held: " + tool, tool == string(h) }
+func (h held) Known(tool string) bool            { return tool != "unseen" }
+func (h held) Editions(func(string) bool) string { return string(h) }
 
 func TestHeldToolsAreNotListedAndNotCalled(t *testing.T) { // Q3, Q7
 	l := &leg{speaks: legacyUp, do: answering(`{}`), tools: []string{`{"name":"a"}`, `{"name":"b"}`}}

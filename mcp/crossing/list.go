@@ -17,17 +17,9 @@ import (
 // list answers with what the upstream lists, without what the caller may not see, page by page. Entries are the upstream's
 // bytes in its order (T1).
 func (s *Server) list(ctx context.Context, r *edge.Request) (json.RawMessage, error) {
-	read := func() (*upstream.List, error) { return s.cfg.Leg.List(ctx, behalf(r), r.Message.Method) }
-	if r.Message.Method == "tools/list" {
-		read = func() (*upstream.List, error) { return s.tools(ctx, r) }
-	}
-	all, err := read()
+	all, items, err := s.listed(ctx, r)
 	if err != nil {
 		return nil, err
-	}
-	items := all.Items
-	if r.Message.Method == "tools/list" {
-		items = s.visible(r, items)
 	}
 	offset, err := s.offset(r, all, items)
 	if err != nil {
@@ -55,6 +47,21 @@ func (s *Server) list(ctx context.Context, r *edge.Request) (json.RawMessage, er
 	return s.modernTail(ctx, r, b), nil
 }
 
+// listed is what the upstream lists, and what the caller may see of it.
+func (s *Server) listed(ctx context.Context, r *edge.Request) (all *upstream.List, items []json.RawMessage, err error) {
+	if r.Message.Method != "tools/list" {
+		if all, err = s.cfg.Leg.List(ctx, behalf(r), r.Message.Method); err != nil {
+			return nil, nil, err
+		}
+		return all, all.Items, nil
+	}
+	all, withheld, err := s.tools(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	return all, s.visible(r, all.Items, withheld), nil
+}
+
 // modernTail ends a list with what modern clients are told: how long it holds, and for whom (T5).
 func (s *Server) modernTail(ctx context.Context, r *edge.Request, b []byte) json.RawMessage {
 	b = fmt.Appendf(b, `,"resultType":"complete","ttlMs":%d,"cacheScope":"private"`, s.cfg.ListTTL.Milliseconds())
@@ -64,8 +71,8 @@ func (s *Server) modernTail(ctx context.Context, r *edge.Request, b []byte) json
 	return append(b, '}')
 }
 
-// visible leaves out tools that the caller may not use (A1), and those that a modern client would have to drop (U1).
-func (s *Server) visible(r *edge.Request, items []json.RawMessage) []json.RawMessage {
+// visible leaves out tools that the caller may not use (A1), those that are held back (Q3), and those that a modern client would have to drop (U1).
+func (s *Server) visible(r *edge.Request, items []json.RawMessage, withheld map[string]bool) []json.RawMessage {
 	kept := make([]json.RawMessage, 0, len(items))
 	for _, item := range items {
 		m, at, ok := opened(item)
@@ -80,7 +87,7 @@ func (s *Server) visible(r *edge.Request, items []json.RawMessage) []json.RawMes
 			s.log.Warn("a tool of an upstream is left out", "server", s.cfg.Name, "tool", clip(name), "err", "a tool's name is 1 to 128 letters, digits, _, . and -")
 			continue
 		}
-		if _, held := s.held(name); held {
+		if withheld[name] {
 			continue
 		}
 		if err := paramheader.Fault(m.Bytes(m.Member(at, "inputSchema"))); err != nil && r.Modern {
@@ -133,12 +140,12 @@ type Definition struct {
 
 // Tools lists the tools the caller sees, in the order of tools/list and without pages.
 func (s *Server) Tools(ctx context.Context, r *edge.Request) ([]Definition, error) {
-	all, err := s.tools(ctx, r)
+	all, withheld, err := s.tools(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	var list []Definition
-	for _, item := range s.visible(r, all.Items) {
+	for _, item := range s.visible(r, all.Items, withheld) {
 		if m, at, ok := opened(item); ok {
 			name, _ := m.Text(m.Member(at, "name"))
 			list = append(list, Definition{name, item})

@@ -10,11 +10,11 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
 )
 
-// tools is the upstream's list of tools, compared with what was approved (Q7).
-func (s *Server) tools(ctx context.Context, r *edge.Request) (*upstream.List, error) {
-	all, err := s.cfg.Leg.List(ctx, behalf(r), "tools/list")
+// tools is the upstream's list of tools, compared with what was approved (Q7); withheld are those of it that are not shown.
+func (s *Server) tools(ctx context.Context, r *edge.Request) (all *upstream.List, withheld map[string]bool, err error) {
+	all, err = s.cfg.Leg.List(ctx, behalf(r), "tools/list")
 	if err != nil || s.cfg.Pins == nil {
-		return all, err
+		return all, nil, err
 	}
 	seen := make([]pins.Definition, 0, len(all.Items))
 	for _, item := range all.Items {
@@ -24,15 +24,8 @@ func (s *Server) tools(ctx context.Context, r *edge.Request) (*upstream.List, er
 			}
 		}
 	}
-	return all, s.cfg.Pins.SeeAs(ctx, "", string(edge.Offers(r.Capabilities)), seen, true)
-}
-
-// held reports whether a tool is held back; held tools are as if they were not there, but for what a call is told (Q3).
-func (s *Server) held(name string) (text string, held bool) {
-	if s.cfg.Pins == nil {
-		return "", false
-	}
-	return s.cfg.Pins.Held(name)
+	withheld, err = s.cfg.Pins.SeeAs(ctx, "", string(edge.Offers(r.Capabilities)), seen, true)
+	return all, withheld, err
 }
 
 // approved decides whether a call of a tool may go up: not before the tool was seen in a list since the start (Q7), and not
@@ -42,7 +35,7 @@ func (s *Server) approved(ctx context.Context, r *edge.Request, name string) (an
 		return nil, nil
 	}
 	if !s.cfg.Pins.Known(name) {
-		if _, err := s.tools(ctx, r); err != nil {
+		if _, _, err := s.tools(ctx, r); err != nil {
 			if text, ok := upstream.Failed(err); ok {
 				return failure(text, r.Modern), nil
 			}

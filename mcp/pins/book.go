@@ -79,7 +79,8 @@ type Book struct {
 	place   map[string]int             // of a tool in the last whole list of its source
 	lists   map[[32]byte]bool          // that were judged, and would be judged the same again
 	edition int
-	changed map[string]int // edition in which a tool was held, freed or changed last
+	changed map[string]int             // edition in which a tool was held, freed or changed last
+	astray  map[string]map[listOf]bool // lists in which a tool is another than the one that was approved
 }
 
 // Bounds of what is kept of tools that disappeared, so that an upstream with ever new names fills nothing.
@@ -111,12 +112,17 @@ type listOf struct{ prefix, offers string }
 // list is taken whole. whole says that the list is all there is of the source: what is missing then has gone. A list whose
 // bytes were seen before costs a hash of them (Q9).
 func (b *Book) See(ctx context.Context, prefix string, tools []Definition, whole bool) error {
-	return b.SeeAs(ctx, prefix, "", tools, whole)
+	_, err := b.SeeAs(ctx, prefix, "", tools, whole)
+	return err
 }
 
 // SeeAs is See for an upstream that may show another list to other clients: to those that cannot be asked what a tool asks
-// it may not show the tool. What clients with other offers were shown has not gone for being missing here.
-func (b *Book) SeeAs(ctx context.Context, prefix, offers string, tools []Definition, whole bool) error {
+// it may not show the tool. What clients with other offers were shown has not gone for being missing here, and a tool that is
+// another one to them is not what was approved for being so here.
+//
+// withheld are the tools that this list must not show. It is as of this very look: what Held says of a name a moment later
+// may be said of what others were shown under it.
+func (b *Book) SeeAs(ctx context.Context, prefix, offers string, tools []Definition, whole bool) (withheld map[string]bool, err error) {
 	of := listOf{prefix, offers}
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%q %q %v\n", prefix, offers, whole)
@@ -125,14 +131,14 @@ func (b *Book) SeeAs(ctx context.Context, prefix, offers string, tools []Definit
 		sum.Write(t.Wire)
 	}
 	key := [32]byte(sum.Sum(nil))
-	if b.judgedBefore(key) {
-		return nil
+	if withheld, ok := b.judgedBefore(key, tools); ok {
+		return withheld, nil
 	}
 	others := b.others() // of books with locks of their own
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := b.load(ctx); err != nil {
-		return fmt.Errorf("read the pins: %w", err)
+		return nil, fmt.Errorf("read the pins: %w", err)
 	}
 	own := make(map[string]bool, len(tools))
 	for _, t := range tools {
@@ -149,11 +155,38 @@ func (b *Book) SeeAs(ctx context.Context, prefix, offers string, tools []Definit
 	}
 	if err := w.write(ctx); err != nil {
 		b.fallBack(before, w.visible)
-		return fmt.Errorf("write the pins: %w", err)
+		return nil, fmt.Errorf("write the pins: %w", err)
 	}
 	w.know(tools, whole)
-	b.judged(key, len(w.put) > 0)
-	return nil
+	b.judged(key, len(w.put) > 0 || w.turned)
+	return b.heldOf(tools), nil
+}
+
+// heldOf are those of tools that are held. The lock is held.
+func (b *Book) heldOf(tools []Definition) (held map[string]bool) {
+	for _, t := range tools {
+		if pin := b.pins[t.Name]; pin != nil && pin.HeldHash != "" {
+			if held == nil {
+				held = map[string]bool{}
+			}
+			held[t.Name] = true
+		}
+	}
+	return held
+}
+
+// Withheld are those of tools that a list must not show which was kept since it was seen: what is held by now, and what is not
+// what is approved by now.
+func (b *Book) Withheld(tools []Definition) map[string]bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	withheld := map[string]bool{}
+	for _, t := range merged(tools) {
+		if pin := b.pins[t.Name]; pin != nil {
+			withheld[t.Name] = pin.HeldHash != "" || b.rule.Changed != "allow" && hashOf(t.text()) != pin.Hash
+		}
+	}
+	return withheld
 }
 
 // copied are the pins as they are, for a list that cannot be written down.
@@ -183,10 +216,14 @@ func (b *Book) fallBack(before map[string]*Pin, visible []string) {
 	b.told(visible...)
 }
 
-func (b *Book) judgedBefore(key [32]byte) bool {
+// judgedBefore reports whether the list changes nothing. What of it is approved is so as it stands there.
+func (b *Book) judgedBefore(key [32]byte, tools []Definition) (withheld map[string]bool, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.lists[key]
+	if !b.lists[key] {
+		return nil, false
+	}
+	return b.heldOf(tools), true
 }
 
 func (b *Book) others() []string {
@@ -352,6 +389,7 @@ func (b *Book) Release(ctx context.Context, tool, hash, by string) error {
 	}
 	b.pins[tool] = &next
 	b.lists = nil
+	delete(b.astray, tool) // who is shown another one is yet to be seen
 	b.Log.WarnContext(ctx, "tool.released", "server", b.Server, "tool", clip(tool), "approved", pin.Hash, "released", hash, "by", by)
 	b.told(tool)
 	return nil

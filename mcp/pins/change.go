@@ -19,6 +19,7 @@ type change struct {
 	put     []Pin
 	drop    []string
 	visible []string // tools of which what is held became other
+	turned  bool     // a list that held a tool no longer has it: what the others make of that is to be seen
 }
 
 // know notes what was listed (Q7). What a whole list no longer has is known to nobody.
@@ -68,8 +69,7 @@ func (w *change) elsewhere(name string) bool {
 
 func (w *change) judge(ctx context.Context, t Definition) {
 	text := t.text()
-	sum := sha256.Sum256(text)
-	hash := fmt.Sprintf("%x", sum)
+	hash := hashOf(text)
 	pin, now := w.b.pins[t.Name], w.b.now()
 	switch {
 	case pin == nil && !w.first && w.b.rule.Added == "hold":
@@ -77,6 +77,11 @@ func (w *change) judge(ctx context.Context, t Definition) {
 		w.hold(ctx, pin, "")
 	case pin == nil:
 		pin = &Pin{Server: w.b.Server, Tool: t.Name, Hash: hash, Approved: text, Since: now}
+	case pin.Hash == hash && w.astray(t.Name): // but others are shown what is held
+		if pin.Gone.IsZero() {
+			return
+		}
+		pin.Gone = time.Time{}
 	case pin.Hash == hash && pin.HeldHash == "" && pin.Gone.IsZero():
 		return
 	case pin.Hash == hash: // back to what was approved (Q5)
@@ -85,6 +90,7 @@ func (w *change) judge(ctx context.Context, t Definition) {
 		}
 		pin.HeldHash, pin.Held, pin.Gone = "", nil, time.Time{}
 	case pin.HeldHash == hash:
+		w.stray(t.Name)
 		if pin.Gone.IsZero() {
 			return
 		}
@@ -92,6 +98,7 @@ func (w *change) judge(ctx context.Context, t Definition) {
 	case w.b.rule.Changed == "allow" && pin.Hash != "":
 		pin.Hash, pin.Approved, pin.HeldHash, pin.Held, pin.Since, pin.Gone = hash, text, "", nil, now, time.Time{}
 		w.visible = append(w.visible, t.Name)
+		delete(w.b.astray, t.Name)
 	default:
 		old := pin.Hash
 		pin.HeldHash, pin.Held, pin.Since, pin.Gone = hash, text, now, time.Time{}
@@ -102,8 +109,41 @@ func (w *change) judge(ctx context.Context, t Definition) {
 	w.put = append(w.put, *pin)
 }
 
+func hashOf(text []byte) string { return fmt.Sprintf("%x", sha256.Sum256(text)) }
+
+// stray notes that this list shows another tool than the one that was approved.
+func (w *change) stray(name string) {
+	lists := w.b.astray[name]
+	if lists == nil {
+		if w.b.astray == nil {
+			w.b.astray = map[string]map[listOf]bool{}
+		}
+		lists = map[listOf]bool{}
+		w.b.astray[name] = lists
+	}
+	lists[w.listOf] = true
+}
+
+// astray reports whether a tool that is here as it was approved is held for what clients with other offers are shown. Whoever
+// declares something else must not lift their hold, nor take it out of an administrator's sight.
+func (w *change) astray(name string) bool {
+	w.straight(name)
+	return len(w.b.astray[name]) > 0 && w.b.rule.Changed != "allow"
+}
+
+// straight notes that this list does not, or no longer, show another one.
+func (w *change) straight(name string) (turned bool) {
+	lists := w.b.astray[name]
+	turned = lists[w.listOf]
+	if delete(lists, w.listOf); len(lists) == 0 {
+		delete(w.b.astray, name)
+	}
+	return turned
+}
+
 // hold writes down that a tool is held back (Q3).
 func (w *change) hold(ctx context.Context, pin *Pin, old string) {
+	w.stray(pin.Tool)
 	w.visible = append(w.visible, pin.Tool)
 	w.b.Log.WarnContext(ctx, "tool.quarantined", "server", pin.Server, "tool", clip(pin.Tool), "approved", old, "held", pin.HeldHash)
 }
@@ -115,7 +155,11 @@ func (w *change) gone(tools []Definition) {
 		listed[t.Name] = true
 	}
 	for name, pin := range w.b.pins {
-		if !strings.HasPrefix(name, w.prefix) || listed[name] || w.elsewhere(name) {
+		if !strings.HasPrefix(name, w.prefix) || listed[name] {
+			continue
+		}
+		w.turned = w.straight(name) || w.turned
+		if w.elsewhere(name) {
 			continue
 		}
 		switch {
@@ -124,6 +168,7 @@ func (w *change) gone(tools []Definition) {
 			w.put = append(w.put, *pin)
 		case now.Sub(pin.Gone) > keepGone:
 			delete(w.b.pins, name)
+			delete(w.b.astray, name)
 			w.drop = append(w.drop, name)
 		}
 	}
@@ -150,6 +195,7 @@ func (w *change) forget() {
 		}
 		size -= len(pin.Approved) + len(pin.Held)
 		delete(w.b.pins, pin.Tool)
+		delete(w.b.astray, pin.Tool)
 		w.drop = append(w.drop, pin.Tool)
 	}
 	w.put = slices.DeleteFunc(w.put, func(p Pin) bool { return w.b.pins[p.Tool] == nil })

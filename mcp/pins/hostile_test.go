@@ -229,3 +229,88 @@ func TestADatabaseThatFailsLetsNothingGo(t *testing.T) { // Q3, Q7
 		t.Errorf("the database has %+v", pin)
 	}
 }
+
+// shownTo is the list that clients with these offers are shown of what they are sent.
+func (r *room) shownTo(offers string, tools ...string) (names string) {
+	r.t.Helper()
+	list := definitions(tools...)
+	withheld, err := r.SeeAs(r.t.Context(), "", offers, list, true)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, t := range list {
+		if !withheld[t.Name] {
+			names += t.Name
+		}
+	}
+	return names
+}
+
+// An upstream that shows one definition to those who can be asked and another one to the rest: what the rest are shown neither
+// lifts the hold nor takes the change out of an administrator's sight.
+func TestAHoldIsNotLiftedByWhatOthersAreShown(t *testing.T) { // Q3, Q5
+	const asked = `{"elicitation":{}}`
+	r := newRoom(t, strict)
+	r.shownTo("{}", "a=old", "b=b")
+	if got := r.shownTo(asked, "a=evil", "b=b"); got != "b" {
+		t.Fatalf("who can be asked are shown %q", got)
+	}
+	writes := r.shelf.writes
+	for range 3 {
+		if got := r.shownTo("{}", "a=old", "b=b"); got != "b" || !r.held("a") {
+			t.Fatalf("the rest are shown %q, or lifted the hold", got)
+		}
+		r.shownTo(asked, "a=evil", "b=b")
+	}
+	if r.shelf.writes != writes || len(r.shelf.pins["a"].Held) == 0 {
+		t.Errorf("written %d times, held %q", r.shelf.writes-writes, r.shelf.pins["a"].Held)
+	}
+	if got := r.shownTo(asked, "a=old", "b=b"); got != "ab" { // Q5
+		t.Errorf("back to what was approved: %q", got)
+	}
+	if got := r.shownTo("{}", "a=old", "b=b"); got != "ab" {
+		t.Errorf("the rest: %q", got)
+	}
+	r.shownTo(asked, "a=evil", "b=b")
+	r.shownTo(asked, "b=b")
+	if got := r.shownTo("{}", "a=old", "b=b"); got != "ab" {
+		t.Errorf("once nobody is shown the other one: %q", got)
+	}
+	r.shownTo(asked, "a=evil", "b=b")
+	if err := r.Release(t.Context(), "a", r.shelf.pins["a"].HeldHash, "root"); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.shownTo(asked, "a=evil", "b=b") + r.shownTo("{}", "a=old", "b=b"); got != "abb" || !r.held("a") {
+		t.Errorf("after a release: %q", got)
+	}
+	r.Set(Rule{Changed: "allow", Added: "allow"})
+	if got := r.shownTo(asked, "a=evil", "b=b") + r.shownTo("{}", "a=old", "b=b"); got != "abab" || r.held("a") {
+		t.Errorf("where changes are allowed: %q", got)
+	}
+}
+
+// A list that is kept is compared with what is approved now: the hold that it brought may be over for everybody but it.
+func TestAKeptListIsNotShownForWhatAnotherListBecame(t *testing.T) { // Q3
+	r := newRoom(t, strict)
+	r.see("a=old", "b=b")
+	r.see("a=evil", "b=b")
+	r.see("a=old", "b=b") // one person's list, as the one before was another's
+	for _, c := range []struct {
+		list []string
+		want string
+	}{{[]string{"a=evil", "b=b"}, "a"}, {[]string{"a=old", "b=b"}, ""}, {[]string{"a=old", "a=evil"}, "a"}, {[]string{"new=n"}, ""}} {
+		var got string
+		for name, withheld := range r.Withheld(definitions(c.list...)) {
+			if withheld {
+				got += name
+			}
+		}
+		if got != c.want {
+			t.Errorf("%v: %q is withheld", c.list, got)
+		}
+	}
+	r.Set(Rule{Changed: "allow", Added: "allow"})
+	if r.Withheld(definitions("a=evil"))["a"] {
+		t.Error("withheld where changes are allowed")
+	}
+}

@@ -275,7 +275,7 @@ func TestAToolThatOtherClientsAreShownHasNotGone(t *testing.T) { // Q5, Q7
 	r := newRoom(t, strict)
 	see := func(offers string, tools ...string) {
 		t.Helper()
-		if err := r.SeeAs(t.Context(), "", offers, definitions(tools...), true); err != nil {
+		if _, err := r.SeeAs(t.Context(), "", offers, definitions(tools...), true); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -36,7 +36,7 @@ type Leg interface {
 
 // Pins hold tools that changed (§15); *pins.Book.
 type Pins interface {
-	SeeAs(ctx context.Context, prefix, offers string, tools []pins.Definition, whole bool) error
+	SeeAs(ctx context.Context, prefix, offers string, tools []pins.Definition, whole bool) (withheld map[string]bool, err error)
 	Held(tool string) (text string, held bool)
 	Known(tool string) bool
 	Complete(prefix string) bool

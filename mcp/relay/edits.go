@@ -31,18 +31,9 @@ func (x *exchange) cut(m *strictjson.Message) ([]splice.Piece, error) {
 		return nil, nil // an error of the upstream
 	}
 	tools := m.Elements(list)
-	if err := x.see(m, tools); err != nil {
+	kept, err := x.visible(m, tools)
+	if err != nil {
 		return nil, err
-	}
-	var kept []strictjson.Span
-	for _, t := range tools {
-		name, ok := m.Text(m.Member(t, "name"))
-		if !ok {
-			return nil, notMCP("a tool without a name")
-		}
-		if x.callable(name) && x.shown(name) && !x.undeclarable(name, m.Bytes(m.Member(t, "inputSchema"))) {
-			kept = append(kept, t)
-		}
 	}
 	x.learn(m, tools)
 	set := map[string][]byte{}
@@ -55,19 +46,42 @@ func (x *exchange) cut(m *strictjson.Message) ([]splice.Piece, error) {
 		}
 		return splice.Members(m, m.Result, set), nil
 	}
-	pieces := splice.Members(m, m.Result, set)
-	if len(kept) < len(tools) {
-		var out []byte
-		for i, t := range kept {
-			if i > 0 {
-				out = append(out, ',')
-			}
-			out = append(out, m.Bytes(t)...)
-		}
-		pieces = append(pieces, splice.Piece{At: strictjson.Span{Start: tools[0].Start, End: tools[len(tools)-1].End}, With: out})
-	}
+	pieces := append(splice.Members(m, m.Result, set), without(m, tools, kept)...)
 	slices.SortFunc(pieces, func(a, b splice.Piece) int { return a.At.Start - b.At.Start })
 	return pieces, nil
+}
+
+// visible are those of the tools of a page that the caller is shown.
+func (x *exchange) visible(m *strictjson.Message, tools []strictjson.Span) (kept []strictjson.Span, err error) {
+	withheld, err := x.see(m, tools)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tools {
+		name, ok := m.Text(m.Member(t, "name"))
+		if !ok {
+			return nil, notMCP("a tool without a name")
+		}
+		if x.callable(name) && !withheld[name] && x.s.rules.MayUse(x.r.Caller, name) && !x.undeclarable(name, m.Bytes(m.Member(t, "inputSchema"))) {
+			kept = append(kept, t)
+		}
+	}
+	return kept, nil
+}
+
+// without cuts out of a list what is not kept of it.
+func without(m *strictjson.Message, tools, kept []strictjson.Span) []splice.Piece {
+	if len(kept) == len(tools) {
+		return nil
+	}
+	var out []byte
+	for i, t := range kept {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, m.Bytes(t)...)
+	}
+	return []splice.Piece{{At: strictjson.Span{Start: tools[0].Start, End: tools[len(tools)-1].End}, With: out}}
 }
 
 // private reports whether lists are not the same for everybody who can sign in.

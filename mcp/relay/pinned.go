@@ -12,11 +12,12 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
 )
 
-// see compares the tools of a page with what was approved. Only a list of one page is known to be whole; before one of many
-// is looked at the whole list is, since what stands on other pages was not added later (Q6).
-func (x *exchange) see(m *strictjson.Message, tools []strictjson.Span) error {
+// see compares the tools of a page with what was approved; withheld are those that it must not show. Only a list of one page
+// is known to be whole; before one of many is looked at the whole list is, since what stands on other pages was not added
+// later (Q6).
+func (x *exchange) see(m *strictjson.Message, tools []strictjson.Span) (withheld map[string]bool, err error) {
 	if x.s.cfg.Pins == nil {
-		return nil
+		return nil, nil
 	}
 	seen := make([]pins.Definition, 0, len(tools))
 	for _, t := range tools {
@@ -28,23 +29,13 @@ func (x *exchange) see(m *strictjson.Message, tools []strictjson.Span) error {
 	ctx := x.r.HTTP.Context()
 	if !whole && !x.s.cfg.Pins.Complete("") {
 		if err := x.lookAtList(ctx); err != nil {
-			return fmt.Errorf("look at the whole list: %w", err)
+			return nil, fmt.Errorf("look at the whole list: %w", err)
 		}
 	}
-	if err := x.s.cfg.Pins.SeeAs(ctx, "", string(edge.Offers(x.r.Capabilities)), seen, whole); err != nil {
-		return fmt.Errorf("compare tools with what was approved: %w", err)
+	if withheld, err = x.s.cfg.Pins.SeeAs(ctx, "", string(edge.Offers(x.r.Capabilities)), seen, whole); err != nil {
+		return nil, fmt.Errorf("compare tools with what was approved: %w", err)
 	}
-	return nil
-}
-
-// shown reports whether a tool is listed.
-func (x *exchange) shown(name string) bool {
-	if x.s.cfg.Pins != nil {
-		if _, held := x.s.cfg.Pins.Held(name); held {
-			return false
-		}
-	}
-	return x.s.rules.MayUse(x.r.Caller, name)
+	return withheld, nil
 }
 
 // approved decides whether a call of a tool may go up (Q3, Q7); the result is what the client gets instead, nil: it may.
@@ -84,7 +75,8 @@ func (x *exchange) lookAtList(ctx context.Context) error {
 		}
 	}
 	x.s.cfg.Leg.Learn(behalf(x.r), tools, list.TTL)
-	return x.s.cfg.Pins.SeeAs(ctx, "", string(edge.Offers(x.r.Capabilities)), seen, true)
+	_, err = x.s.cfg.Pins.SeeAs(ctx, "", string(edge.Offers(x.r.Capabilities)), seen, true)
+	return err
 }
 
 // nameOf reads a tool's name by its very key: "Name" is another one, to whoever reads as carefully as clients do.
