@@ -84,6 +84,14 @@ func (x *exchange) judge(answer *proxy.Answer, b *body) (*edge.Passed, error) {
 	if !b.resembles() {
 		return nil, notMCP("no JSON-RPC message")
 	}
+	if x.s.guards() && x.r.Message != nil && !x.asksFor("tools/list") {
+		if wrong := x.named(nil).look(b.first); wrong != nil {
+			return nil, notMCP(wrong.Error())
+		}
+		if !whole {
+			p.Body = x.named(b)
+		}
+	}
 	if whole {
 		p.Length = int64(len(b.first))
 	} else if n, err := strconv.ParseInt(answer.Upstream.Get("Content-Length"), 10, 64); err == nil {
@@ -103,6 +111,7 @@ func (x *exchange) inForm(p *edge.Passed, b *body) (*edge.Passed, error) {
 	case !x.wantsAnswer():
 		return &edge.Passed{Status: http.StatusAccepted}, nil
 	case !x.r.JSONOnly || x.r.Message == nil:
+		p.Body = x.sifted(b)
 		return p, nil
 	}
 	w, err := x.readStream(b)

@@ -26,6 +26,9 @@ func (x *exchange) callable(name string) bool {
 
 // cut leaves out of a tools/list what the caller may not see. Entries are cut out of the bytes; what stays is untouched.
 func (x *exchange) cut(m *strictjson.Message) ([]splice.Piece, error) {
+	if err := spelt(m); err != nil && x.s.guards() {
+		return nil, err
+	}
 	list := m.Member(m.Result, "tools")
 	if !list.Present() {
 		return nil, nil // an error of the upstream

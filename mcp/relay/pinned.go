@@ -25,7 +25,7 @@ func (x *exchange) see(m *strictjson.Message, tools []strictjson.Span) (withheld
 			seen = append(seen, pins.Definition{Name: name, Wire: m.Bytes(t)})
 		}
 	}
-	whole := !x.r.Message.Cursor.Present() && !m.Member(m.Result, "nextCursor").Present()
+	whole := x.asksFor("tools/list") && !x.r.Message.Cursor.Present() && !m.Member(m.Result, "nextCursor").Present()
 	ctx := x.r.HTTP.Context()
 	if !whole && !x.s.cfg.Pins.Complete("") {
 		if err := x.lookAtList(ctx); err != nil {
