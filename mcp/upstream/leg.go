@@ -45,7 +45,14 @@ func New(cfg Config) (*Leg, error) {
 
 // owner is whose things are kept together: everybody's, or where the credential is a person's own that person's (T4).
 func (l *Leg) owner(on *Behalf) string {
-	if !l.cfg.Personal || on.Caller == nil {
+	if !l.cfg.Personal {
+		return ""
+	}
+	return ownerOf(on)
+}
+
+func ownerOf(on *Behalf) string {
+	if on.Caller == nil {
 		return ""
 	}
 	return string(on.Caller.Kind) + "\x00" + on.Caller.Subject + "\x00" + on.Caller.Subscription.ID

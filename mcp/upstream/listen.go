@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -28,7 +29,7 @@ func (l *Leg) Listen(ctx context.Context, on *Behalf, want edge.Interest, tell f
 	if err != nil {
 		return edge.Interest{}, err
 	}
-	me := &listener{want: want, tell: tell}
+	me := &listener{owner: ownerOf(on), want: want, tell: tell}
 	e, err := l.cfg.Memory.ears.join(l, on, v.Modern, me)
 	if err != nil {
 		return edge.Interest{}, err
@@ -39,8 +40,9 @@ func (l *Leg) Listen(ctx context.Context, on *Behalf, want edge.Interest, tell f
 
 // listener is one of ours.
 type listener struct {
-	want edge.Interest
-	tell func(*strictjson.Message)
+	owner string // who listens
+	want  edge.Interest
+	tell  func(*strictjson.Message)
 }
 
 // ears are the streams that are open, by credential.
@@ -192,6 +194,10 @@ func (e *ear) run() {
 		ctx, stop := context.WithCancel(e.ctx)
 		want := e.wishes(stop)
 		heard, err := e.hear(ctx, want)
+		if refused := (*edge.Error)(nil); !heard && len(want.URIs) > 0 && ctx.Err() == nil && errors.As(err, &refused) && refused.Status == 0 {
+			want.URIs = nil // an address that one caller names must not have everybody hear nothing
+			heard, err = e.hear(ctx, want)
+		}
 		renewed := ctx.Err() != nil && e.ctx.Err() == nil
 		stop()
 		switch {
@@ -229,24 +235,42 @@ func (e *ear) wishes(reopen context.CancelFunc) edge.Interest {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var all edge.Interest
+	of := map[string][]string{}
 	for me := range e.listeners {
-		all = together(all, me.want)
+		all = together(all, edge.Interest{Tools: me.want.Tools, Prompts: me.want.Prompts, Resources: me.want.Resources})
+		of[me.owner] = append(of[me.owner], me.want.URIs...)
 	}
-	if len(all.URIs) > maxListens {
-		all.URIs = all.URIs[:maxListens]
-	}
+	all.URIs = shared(of, maxListens)
 	e.asked, e.reopen = all, reopen
+	return all
+}
+
+// shared is what of everybody's addresses fits into one stream: one of each caller in turn, so that nobody's crowd out
+// another's. The same wishes give the same addresses.
+func shared(of map[string][]string, most int) (all []string) {
+	for _, uris := range of {
+		slices.Sort(uris)
+	}
+	owners := slices.Sorted(maps.Keys(of))
+	for taken, left := map[string]bool{}, true; left && len(all) < most; {
+		left = false
+		for _, owner := range owners {
+			uris := of[owner]
+			for len(uris) > 0 && taken[uris[0]] {
+				uris = uris[1:]
+			}
+			if len(uris) > 0 && len(all) < most {
+				taken[uris[0]], all, uris, left = true, append(all, uris[0]), uris[1:], true
+			}
+			of[owner] = uris
+		}
+	}
+	slices.Sort(all)
 	return all
 }
 
 func together(a, b edge.Interest) edge.Interest {
 	a.Tools, a.Prompts, a.Resources = a.Tools || b.Tools, a.Prompts || b.Prompts, a.Resources || b.Resources
-	for _, uri := range b.URIs {
-		if !slices.Contains(a.URIs, uri) {
-			a.URIs = append(a.URIs, uri)
-		}
-	}
-	slices.Sort(a.URIs)
 	return a
 }
 
