@@ -19,6 +19,17 @@ const maxJSONDepth = 10_000
 // UseNumber, in a quarter of the time: texts and numbers are parts of one copy of the input.
 func decodeJSON(raw []byte) (any, error) {
 	p := jsonParser{s: string(raw)}
+	return p.document()
+}
+
+type jsonParser struct {
+	s     string
+	i     int
+	depth int
+	odd   bool // JSON, but not for every reader (decodeAnswer)
+}
+
+func (p *jsonParser) document() (any, error) {
 	v, err := p.value()
 	if err != nil {
 		return nil, err
@@ -27,12 +38,6 @@ func decodeJSON(raw []byte) (any, error) {
 		return nil, errAfterJSON
 	}
 	return v, nil
-}
-
-type jsonParser struct {
-	s     string
-	i     int
-	depth int
 }
 
 func (p *jsonParser) space() {
@@ -94,6 +99,7 @@ func (p *jsonParser) nested(read func() (any, error)) (any, error) {
 	if p.depth++; p.depth > maxJSONDepth {
 		return nil, errBadJSON
 	}
+	p.odd = p.odd || p.depth > portableDepth
 	p.i++
 	v, err := read()
 	p.depth--
@@ -159,7 +165,7 @@ func (p *jsonParser) digits() bool {
 }
 
 func (p *jsonParser) number() (any, error) {
-	start := p.i
+	start, exponent := p.i, false
 	if p.s[p.i] == '-' {
 		p.i++
 	}
@@ -175,6 +181,7 @@ func (p *jsonParser) number() (any, error) {
 		}
 	}
 	if p.i < len(p.s) && (p.s[p.i] == 'e' || p.s[p.i] == 'E') {
+		exponent = true
 		p.i++
 		if p.i < len(p.s) && (p.s[p.i] == '+' || p.s[p.i] == '-') {
 			p.i++
@@ -183,7 +190,11 @@ func (p *jsonParser) number() (any, error) {
 			return nil, errBadJSON
 		}
 	}
-	return json.Number(p.s[start:p.i]), nil
+	number := p.s[start:p.i]
+	if exponent || len(number) > 300 {
+		p.odd = p.odd || !isPortable(number)
+	}
+	return json.Number(number), nil
 }
 
 // text reads a quoted text; without escapes it is a part of the input.
@@ -294,6 +305,7 @@ func (p *jsonParser) escape() (rune, bool) {
 		}
 		p.i = before // the second stands for itself
 	}
+	p.odd = true
 	return utf8.RuneError, true
 }
 

@@ -19,7 +19,7 @@ func (r *answerReader) failure() (*Result, error) {
 		data = data[:64<<10]
 	}
 	lines := []string{fmt.Sprintf("%s from %s %s", r.statusLine(), r.tool.Method, r.tool.Path)}
-	value, decodeErr := decodeJSON(data)
+	value, odd, decodeErr := decodeAnswer(data)
 	isJSON := decodeErr == nil && len(data) > 0 && (data[0] == '{' || data[0] == '[' || data[0] == '"')
 	switch {
 	case isJSON:
@@ -39,7 +39,7 @@ func (r *answerReader) failure() (*Result, error) {
 	res := &Result{IsError: true, Content: []Content{{Type: TextContent, Text: text}}}
 	if object, ok := value.(map[string]any); ok && isJSON && r.tool.OutputSchema == nil {
 		cut, _ := cutValue(object, r.limit)
-		res.Structured = appendValue(nil, cut)
+		res.Structured = r.structured(cut, appendValue(nil, cut), odd)
 	}
 	return res, nil
 }

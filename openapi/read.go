@@ -185,7 +185,7 @@ func (r *answerReader) json(data []byte, cut bool) *Result {
 	if cut {
 		whole = wholeJSON(data)
 	}
-	value, err := decodeJSON(whole)
+	value, odd, err := decodeAnswer(whole)
 	switch {
 	case err != nil:
 		res := r.text(strings.ToValidUTF8(string(data), "\ufffd"), cut)
@@ -194,13 +194,15 @@ func (r *answerReader) json(data []byte, cut bool) *Result {
 		}
 		return res
 	case cut || len(data) > r.limit:
-		return r.shortJSON(value, len(data), cut)
+		return r.shortJSON(value, len(data), cut, odd)
 	}
-	return &Result{Content: []Content{{Type: TextContent, Text: string(data)}}, Structured: r.structured(value, data, false)}
+	res := &Result{Content: []Content{{Type: TextContent, Text: string(data)}}, Structured: r.structured(value, data, odd)}
+	r.fillStructured(res)
+	return res
 }
 
 // shortJSON maps a JSON answer that is too large; cut says that not all of it was read.
-func (r *answerReader) shortJSON(value any, size int, cut bool) *Result {
+func (r *answerReader) shortJSON(value any, size int, cut, odd bool) *Result {
 	value, note := cutValue(value, r.limit)
 	switch {
 	case cut && note == "":
@@ -209,11 +211,13 @@ func (r *answerReader) shortJSON(value any, size int, cut bool) *Result {
 		note += " The answer goes on after what was counted."
 	}
 	text := appendValue(nil, value)
-	res := &Result{Content: []Content{{Type: TextContent, Text: string(text)}}, Structured: r.structured(value, text, true)}
+	res := &Result{Content: []Content{{Type: TextContent, Text: string(text)}}}
 	res.Content = append(res.Content, Content{Type: TextContent, Text: note + r.askForLess()})
 	if more := r.next(value); more != "" {
 		res.Content = append(res.Content, Content{Type: TextContent, Text: more})
 	}
+	res.Structured = r.structured(value, text, odd)
+	r.fillStructured(res)
 	res.truncated(size)
 	return res
 }

@@ -95,7 +95,7 @@ func (r *answerReader) events() (*Result, error) {
 	defer timer.Stop()
 	var lines []string
 	var values []any
-	size, count, cut := 0, 0, false
+	size, count, cut, odd := 0, 0, false, false
 	body, err := r.decoded()
 	if err != nil {
 		return nil, fmt.Errorf("read answer: %w", err)
@@ -115,18 +115,18 @@ func (r *answerReader) events() (*Result, error) {
 		size += len(line) + 1
 		count++
 		lines = append(lines, line)
-		if v, err := decodeJSON([]byte(e.data)); err == nil {
-			values = append(values, v)
+		if v, strange, err := decodeAnswer([]byte(e.data)); err == nil {
+			values, odd = append(values, v), odd || strange
 		}
 		if r.options.Event != nil {
 			r.options.Event(count)
 		}
 		return true
 	})
-	return r.streamed(lines, values, count, cut, expired.Load(), err), nil
+	return r.streamed(lines, values, count, cut, expired.Load(), odd, err), nil
 }
 
-func (r *answerReader) streamed(lines []string, values []any, count int, cut, expired bool, err error) *Result {
+func (r *answerReader) streamed(lines []string, values []any, count int, cut, expired, odd bool, err error) *Result {
 	switch {
 	case expired:
 		lines = append(lines, fmt.Sprintf("(stream cut after %s, %d events)", shortDuration(r.options.StreamFor), count))
@@ -140,16 +140,15 @@ func (r *answerReader) streamed(lines []string, values []any, count int, cut, ex
 		res.Meta = map[string]any{"drawbridge/truncated": true}
 	}
 	if len(values) > 0 && len(values) == count {
-		r.listStructured(res, values)
+		r.listStructured(res, values, odd)
 	}
 	r.fillStructured(res)
 	return res
 }
 
 // listStructured puts the values of a stream under "result", when the tool's schema does not say otherwise.
-func (r *answerReader) listStructured(res *Result, values []any) {
-	text := appendValue(nil, values)
-	res.Structured = r.structured(values, text, true)
+func (r *answerReader) listStructured(res *Result, values []any, odd bool) {
+	res.Structured = r.structured(values, appendValue(nil, values), odd)
 }
 
 func shortDuration(d time.Duration) string {
@@ -162,7 +161,7 @@ func shortDuration(d time.Duration) string {
 // lines maps ndjson and json-seq: one line per value.
 func (r *answerReader) lines(data []byte, cut bool) *Result {
 	var values []any
-	count := 0
+	count, odd := 0, false
 	if cut { // the last line may be half of a value
 		data = data[:bytes.LastIndexByte(data, '\n')+1]
 	}
@@ -179,8 +178,8 @@ func (r *answerReader) lines(data []byte, cut bool) *Result {
 		}
 		count++
 		kept = append(kept, strings.ToValidUTF8(string(line), "\ufffd"))
-		if v, err := decodeJSON(line); err == nil {
-			values = append(values, v)
+		if v, strange, err := decodeAnswer(line); err == nil {
+			values, odd = append(values, v), odd || strange
 		}
 	}
 	res := &Result{Content: []Content{{Type: TextContent, Text: strings.Join(kept, "\n")}}}
@@ -189,7 +188,7 @@ func (r *answerReader) lines(data []byte, cut bool) *Result {
 		res.truncated(len(data))
 	}
 	if len(values) > 0 && len(values) == count {
-		r.listStructured(res, values)
+		r.listStructured(res, values, odd)
 	}
 	r.fillStructured(res)
 	return res

@@ -4,8 +4,16 @@ import (
 	"encoding/json"
 )
 
-// structured makes structuredContent: always an object; what does not fit the advertised schema is left out (O2–O5).
-func (r *answerReader) structured(value any, text []byte, changed bool) json.RawMessage {
+// structured makes structuredContent of a value and the text that says it: always an object; what does not fit the
+// advertised schema is left out (O2–O5), and so is what many clients cannot read (odd).
+func (r *answerReader) structured(value any, text []byte, odd bool) json.RawMessage {
+	if odd {
+		portable, ok := portableValue(value, 0)
+		if !ok {
+			return nil // fillStructured says what is owed
+		}
+		value, text = portable, appendValue(nil, portable)
+	}
 	_, isObject := value.(map[string]any)
 	out := r.plan.output
 	if out == nil {
@@ -19,7 +27,7 @@ func (r *answerReader) structured(value any, text []byte, changed bool) json.Raw
 		switch {
 		case !ok:
 			return json.RawMessage("{}")
-		case same && !changed:
+		case same:
 			return wrap(text)
 		}
 		return wrap(appendValue(nil, fitted))
@@ -95,12 +103,7 @@ func conform(s *outline, v any) (fitted any, ok, same bool) {
 		return v, s.null || s.typ == "" && len(s.anyOf) == 0, true
 	}
 	if len(s.anyOf) > 0 {
-		for _, m := range s.anyOf {
-			if fitted, ok, same := conform(m, v); ok {
-				return fitted, true, same
-			}
-		}
-		return nil, false, false
+		return conformUnion(s.anyOf, v)
 	}
 	switch v := v.(type) {
 	case map[string]any:
@@ -117,6 +120,20 @@ func conform(s *outline, v any) (fitted any, ok, same bool) {
 	t := valueType(v)
 	fits := s.typ == "" || s.typ == t.name() || s.typ == "number" && t == tInteger
 	return v, fits, fits
+}
+
+// conformUnion reads a value as the first variant that it fits as it is, else as the first that leaves something of it.
+func conformUnion(variants []*outline, v any) (fitted any, ok, same bool) {
+	for _, m := range variants {
+		part, fits, whole := conform(m, v)
+		if fits && whole {
+			return part, true, true
+		}
+		if fits && !ok {
+			fitted, ok = part, true
+		}
+	}
+	return fitted, ok, false
 }
 
 func conformObject(s *outline, v map[string]any) (any, bool, bool) {
