@@ -46,7 +46,7 @@ func (src *source) askAbout(ctx context.Context, r *edge.Request) (told[*about],
 	text, _ := json.Marshal([]any{a.capabilities, a.instructions, a.title})
 	a.hash = sha256.Sum256(text)
 	answer.ttl, a.private = src.hints(m, answer.ttl)
-	answer.value, answer.private = a, a.private
+	answer.value, answer.private, answer.size = a, a.private, len(m.Body)
 	return answer, nil
 }
 

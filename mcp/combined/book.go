@@ -36,6 +36,7 @@ type told[V any] struct {
 	value   V
 	ttl     time.Duration
 	private bool // for this caller only
+	size    int  // bytes that the value takes up, about
 }
 
 // entry is what one caller, or everybody, was told. All but flight is guarded by the book's mutex.
@@ -57,7 +58,12 @@ type flight[V any] struct {
 	err   error
 }
 
-const maxEntries = 4096 // callers whose own lists are remembered, for each source and list
+// Bounds of what is remembered of each list of each source: callers with lists of their own, and bytes of these. Equal lists
+// share memory and are counted all the same.
+const (
+	maxEntries    = 4096
+	maxEntryBytes = 256 << 20
+)
 
 var (
 	errHangs = errors.New("the source did not answer in time")
@@ -65,7 +71,7 @@ var (
 )
 
 func newBook[V any](src *source, keep time.Duration, now func() time.Time) *book[V] {
-	return &book[V]{src: src, keep: keep, now: now, entries: listing.NewKept[*entry[V]](maxEntries, 1)}
+	return &book[V]{src: src, keep: keep, now: now, entries: listing.NewKept[*entry[V]](maxEntries, maxEntryBytes)}
 }
 
 // ownerOf names the caller as private lists are kept apart: by person and client, or by subscription.
@@ -223,7 +229,7 @@ func (b *book[V]) keepAnswer(by reader, e *entry[V], answer told[V], version int
 	e.has, e.value, e.view, e.version = true, answer.value, view, version
 	e.until, e.good = now.Add(answer.ttl), now
 	b.entries.Delete(by.own)
-	b.entries.Make(by.own, func() (*entry[V], int) { return e, 0 })
+	b.entries.Make(by.own, func() (*entry[V], int) { return e, answer.size })
 }
 
 // guarded asks; a panic in a source is that source's failure and nothing else (B11).

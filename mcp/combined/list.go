@@ -115,7 +115,7 @@ func (src *source) askList(ctx context.Context, r *edge.Request, method string, 
 		other := *made
 		other.private, made = answer.private, &other
 	}
-	answer.value = made
+	answer.value, answer.size = made, size
 	return answer, nil
 }
 

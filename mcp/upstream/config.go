@@ -132,4 +132,6 @@ type List struct {
 	Hash    [32]byte          // of the items
 	TTL     time.Duration
 	Private bool // the caller's own
+
+	bytes int // of its pages, which its items are parts of
 }

@@ -55,9 +55,7 @@ func (l *Leg) List(ctx context.Context, on *Behalf, method string) (*List, error
 		}
 		if list.Private { // not to be shown to whoever waits with us
 			p := l.cfg.Memory.lists.page(own)
-			p.mu.Lock()
-			p.value, p.expires = list, l.now().Add(list.TTL)
-			p.mu.Unlock()
+			l.cfg.Memory.lists.keep(p, list, p.current(), l.now().Add(list.TTL))
 			return nil, 0, errPrivate
 		}
 		return list, list.TTL, nil
@@ -101,14 +99,15 @@ func (l *Leg) gather(ctx context.Context, on *Behalf, method string) (*List, err
 			}
 			return nil, Error(m)
 		}
+		if size += int64(len(m.Body)); size > l.cfg.Limits.Body { // entries are parts of the page, which stays with them
+			return nil, notMCP("a list of more bytes than limits.upstream_body")
+		}
+		list.bytes = int(size)
 		for _, item := range m.Elements(m.Member(m.Result, Listed(method))) {
 			if len(list.Items) >= maxItems {
 				return nil, notMCP("a list of more than 50,000 entries")
 			}
 			raw := m.Bytes(item)
-			if size += int64(len(raw)); size > l.cfg.Limits.Body {
-				return nil, notMCP("a list of more bytes than limits.upstream_body")
-			}
 			if v.Modern && method == "tools/list" && l.undeclarable(m, item) {
 				continue
 			}
@@ -165,6 +164,9 @@ func milliseconds(b []byte) time.Duration {
 
 // maxTTL bounds how long a list is kept, whatever an upstream says: nobody could end it before.
 const maxTTL = 24 * time.Hour
+
+// size is what a list takes up, about.
+func (l *List) size() int { return l.bytes + 64*len(l.Items) }
 
 func (l *Leg) held(list *List) *List {
 	if list.TTL == math.MaxInt64 {

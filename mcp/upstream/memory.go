@@ -14,6 +14,9 @@ const verdictFor = 10 * time.Minute
 // maxKept bounds what is kept of one kind: keys contain callers.
 const maxKept = 4096
 
+// allLists bounds the bytes of lists that were read to their end.
+const allLists = 256 << 20
+
 // Memory keeps what is known of upstreams, and the sessions that are open there, across reloads. Safe for concurrent use.
 // Close it when the process ends.
 type Memory struct {
@@ -29,6 +32,7 @@ type Memory struct {
 // NewMemory returns an empty memory.
 func NewMemory() *Memory {
 	m := &Memory{}
+	m.lists.size, m.lists.most = (*List).size, allLists
 	m.pools.init()
 	m.ears.init()
 	return m
@@ -46,11 +50,17 @@ type key struct{ server, backend, owner, what string }
 // book keeps values for a time. Whoever needs one that is not there makes it; others who need the same wait for it (single
 // flight). What failed is not kept.
 type book[T any] struct {
+	size func(T) int // bytes of a value; nil: values are small
+	most int         // bytes of all of them
+
 	mu    sync.Mutex
 	pages map[key]*page[T]
+	bytes int
 }
 
 type page[T any] struct {
+	key    key
+	bytes  int           // of value, as the book counts them; its lock
 	making chan struct{} // capacity 1; held by whoever makes the value
 
 	mu      sync.Mutex
@@ -69,8 +79,9 @@ func (b *book[T]) page(k key) *page[T] {
 	if p == nil {
 		if len(b.pages) >= maxKept {
 			clear(b.pages) // rare; what is lost is asked for again
+			b.bytes = 0
 		}
-		p = &page[T]{making: make(chan struct{}, 1)}
+		p = &page[T]{key: k, making: make(chan struct{}, 1)}
 		b.pages[k] = p
 	}
 	return p
@@ -92,19 +103,60 @@ func (b *book[T]) get(ctx context.Context, k key, now func() time.Time, make fun
 	if v, ok := p.read(now()); ok {
 		return v, nil
 	}
-	p.mu.Lock()
-	edition := p.edition
-	p.mu.Unlock()
+	edition := p.current()
 	v, ttl, err := make(ctx)
 	if err != nil {
 		return none, err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if ttl > 0 && edition == p.edition {
-		p.value, p.expires = v, now().Add(ttl)
+	if ttl > 0 {
+		b.keep(p, v, edition, now().Add(ttl))
 	}
 	return v, nil
+}
+
+// keep writes a value on its page, unless what it was made of was forgotten meanwhile. When all are too large together, the
+// others go: an upstream, and callers who have it list by what they offer, choose how many there are and how large.
+func (b *book[T]) keep(p *page[T], v T, edition int, expires time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p.mu.Lock()
+	stale := edition != p.edition
+	if !stale {
+		p.value, p.expires = v, expires
+	}
+	p.mu.Unlock()
+	if stale || b.size == nil || b.pages[p.key] != p {
+		return
+	}
+	b.count(p, b.size(v))
+	if b.bytes <= b.most {
+		return
+	}
+	for _, other := range b.pages {
+		if other != p {
+			b.drop(other)
+		}
+	}
+}
+
+func (b *book[T]) count(p *page[T], bytes int) {
+	b.bytes += bytes - p.bytes
+	p.bytes = bytes
+}
+
+// drop forgets the value of a page. The lock is held.
+func (b *book[T]) drop(p *page[T]) {
+	var none T
+	p.mu.Lock()
+	p.value, p.expires = none, time.Time{}
+	p.mu.Unlock()
+	b.count(p, 0)
+}
+
+func (p *page[T]) current() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.edition
 }
 
 func (p *page[T]) read(now time.Time) (T, bool) {
@@ -120,9 +172,9 @@ func (b *book[T]) forget(match func(key) bool) {
 	for k, p := range b.pages {
 		if match(k) {
 			p.mu.Lock()
-			p.expires = time.Time{}
 			p.edition++
 			p.mu.Unlock()
+			b.drop(p)
 		}
 	}
 }
