@@ -84,16 +84,19 @@ func TestHeldToolsAreReleasedInABrowser(t *testing.T) {
 	}
 }
 
-// What an upstream calls its tools neither drives a terminal nor looks like something else in it (mcp.md Q4, Q8).
-func TestNamesOfToolsDriveNoTerminal(t *testing.T) {
+// What an upstream says of its tools neither drives a terminal nor looks like something else in it (mcp.md Q4, Q8), and what
+// it calls them so that nobody can call them only administrators see (J11).
+func TestTextsOfToolsDriveNoTerminal(t *testing.T) {
+	const hostile = "a\x1b[2Jdd\u200b\u202e\nforged\tline"
+	object := map[string]any{"type": "object"}
 	var list atomic.Value
-	b, _ := json.Marshal([]map[string]any{{"name": "a\x1b[2Jdd\u200b\nforged\tline", "title": "T\u202eitle", "inputSchema": map[string]any{"type": "object"}}})
+	b, _ := json.Marshal([]map[string]any{{"name": "add", "title": hostile, "description": strings.ReplaceAll(hostile, "\n", " "), "inputSchema": object}, {"name": hostile, "inputSchema": object}})
 	list.Store(string(b))
 	s := serve(t, fmt.Sprintf(longAndPinned, hostileTools(t, &list).URL))
-	for _, token := range []string{s.token(t, "notes", "alice"), s.token(t, "admin", "alice")} {
-		out, errs, code := command(t, s.dir, []string{"T=" + token}, "tools", "notes", "--url", s.url, "--token", "env:T")
-		if code != 0 || strings.ContainsAny(out, "\x1b\u200b\u202e") || strings.Count(out, "\n") != 1 || !strings.HasPrefix(out, "a⟦U+001B⟧[2Jdd⟦U+200B⟧ forged line") {
-			t.Errorf("%d %q %s", code, out, errs)
+	for to, lines := range map[string]int{"notes": 1, "admin": 2} {
+		out, errs, code := command(t, s.dir, []string{"T=" + s.token(t, to, "alice")}, "tools", "notes", "--url", s.url, "--token", "env:T")
+		if code != 0 || strings.ContainsAny(out, "\x1b\u200b\u202e") || strings.Count(out, "\n") != lines || !strings.HasPrefix(out, "add") || !strings.Contains(out, "a⟦U+001B⟧[2Jdd⟦U+200B⟧⟦U+202E⟧ forged line") {
+			t.Errorf("%s: %d %q %s", to, code, out, errs)
 		}
 	}
 }
