@@ -67,7 +67,7 @@ func (x *exchange) page() (of upstream.PageOf, ok bool) {
 		}
 	}
 	for name := range h {
-		if name == "Baggage" || strings.HasPrefix(name, paramPrefix) {
+		if name == "Baggage" || name == "Mcp-Name" || strings.HasPrefix(name, paramPrefix) {
 			return of, false
 		}
 	}
@@ -78,13 +78,15 @@ func (x *exchange) page() (of upstream.PageOf, ok bool) {
 	return of, len(of.String()) <= maxName
 }
 
-// plainMeta reports whether a member of _meta says nothing that a list is made by.
+// plainMeta reports whether a member of _meta says nothing that a list is made by, or is in a page's name as it is.
 func plainMeta(key string) bool {
 	switch key {
-	case "progressToken", "traceparent", "tracestate":
+	case "progressToken", "traceparent", "tracestate",
+		"io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities", "io.modelcontextprotocol/clientInfo",
+		"io.modelcontextprotocol/logLevel":
 		return true
 	}
-	return strings.HasPrefix(key, "io.modelcontextprotocol/")
+	return false
 }
 
 // offers is what a client declares, as far as lists are made by it: what it can be asked, or all of it where it declares

@@ -201,6 +201,12 @@ func TestKeptListsAreNotMadeByStrangers(t *testing.T) { // T3
 		"something in _meta": {func(g *gateway) *http.Request {
 			return g.modern("tools/list", "", body("1", "", `"com.example/view":"other",`))
 		}, false},
+		"something new in _meta": {func(g *gateway) *http.Request {
+			return g.modern("tools/list", "", body("1", "", `"io.modelcontextprotocol/view":"other",`))
+		}, false},
+		"a name, where none is asked for": {func(g *gateway) *http.Request {
+			return g.modern("tools/list", "other", body("1", "", ""))
+		}, false},
 		"a long cursor": {func(g *gateway) *http.Request {
 			return g.modern("tools/list", "", body("1", `"cursor":"`+strings.Repeat("x", 4000)+`",`, ""))
 		}, false},
