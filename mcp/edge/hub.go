@@ -165,7 +165,7 @@ func (l *listener) tell() {
 // to date. mu is held.
 func (l *listener) send() {
 	l.last = time.Now()
-	e := event{kind: changeEvent, data: l.changes}
+	e := event{kind: changeEvent, data: l.changes, of: "notifications/tools/list_changed"}
 	if l.x.session != "" && !l.plain {
 		e.id = changesID(l.view, l.told)
 	}

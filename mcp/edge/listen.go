@@ -185,26 +185,42 @@ type early struct {
 	mu      sync.Mutex
 	passing bool
 	held    []event
+	bytes   int // of held
 }
 
 func (e *early) tell(notification json.RawMessage) {
-	data := []byte(notification)
+	one := event{kind: plainEvent, data: notification}
 	if e.id != nil {
-		if data = tagged(data, e.id); data == nil {
+		if one.data = tagged(notification, e.id); one.data == nil {
 			return
 		}
 	}
-	one := event{kind: plainEvent, data: data}
-	if bytes.Contains(data, []byte("list_changed")) { // of what else there is a slow reader loses some (E5)
-		one.kind = changeEvent
+	if of := changeOf(notification); of != "" { // of what else there is a slow reader loses some (E5)
+		one.kind, one.of = changeEvent, of
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.passing {
 		e.to.put(one)
-	} else if len(e.held) < queueEvents {
-		e.held = append(e.held, one)
+	} else if len(e.held) < queueEvents && e.bytes+len(one.data) <= queueBytes {
+		e.held, e.bytes = append(e.held, one), e.bytes+len(one.data)
 	}
+}
+
+// changeOf is the method of a notification that a list changed; "" for all others, whatever they speak of.
+func changeOf(notification json.RawMessage) string {
+	if !bytes.Contains(notification, []byte("list_changed")) {
+		return ""
+	}
+	m, err := strictjson.Decode(notification, strictjson.Limits{Upstream: true})
+	if err != nil || m.Kind != strictjson.Notification {
+		return ""
+	}
+	switch m.Method {
+	case "notifications/tools/list_changed", "notifications/prompts/list_changed", "notifications/resources/list_changed":
+		return m.Method
+	}
+	return ""
 }
 
 func (e *early) pass() {

@@ -1,7 +1,7 @@
 package edge
 
 import (
-	"bytes"
+	"cmp"
 	"sync"
 )
 
@@ -24,6 +24,7 @@ type event struct {
 	kind eventKind
 	data []byte
 	id   string // of the event on a legacy stream; "" on modern ones
+	of   string // of a changeEvent: its method
 }
 
 // queue holds the events of one stream between those who make them and the one goroutine that writes them. Order is the
@@ -66,11 +67,11 @@ func (q *queue) collapse(e event) bool {
 		if old.kind != e.kind {
 			continue
 		}
-		if e.kind == changeEvent && !bytes.Equal(old.data, e.data) {
+		if e.kind == changeEvent && e.of != old.of {
 			continue
 		}
 		q.bytes += len(e.data) - len(old.data)
-		old.data, old.id = e.data, e.id
+		old.data, old.id = e.data, cmp.Or(e.id, old.id)
 		return true
 	}
 	return false

@@ -220,6 +220,38 @@ func TestAFullQueueKeepsAnswersAndCountsWhatItDrops(t *testing.T) { // E5
 	}
 }
 
+// A server that tells of one change in ever new words fills nothing, nor does one that speaks of changes in what is none.
+func TestChangesCollapseHoweverTheyAreTold(t *testing.T) { // E5
+	for _, passing := range []bool{true, false} {
+		q := newQueue()
+		e := &early{to: q, passing: passing}
+		for i := range 10_000 {
+			e.tell(fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"x":%d}}`, i))
+			e.tell(fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a","list_changed":%d}}`, i))
+		}
+		e.tell([]byte(`{"jsonrpc":"2.0","method":"notifications/prompts/list_changed"}`))
+		e.pass()
+		events, _ := q.take()
+		changes, size := 0, 0
+		for _, one := range events {
+			if size += len(one.data); one.kind == changeEvent {
+				changes++
+			}
+		}
+		if passing && changes != 2 || len(events) > queueEvents+1 || size > 2*queueBytes {
+			t.Errorf("passing %t: %d events, %d of them changes, %d bytes", passing, len(events), changes, size)
+		}
+		big := fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"notifications/message","params":{"data":%q}}`, strings.Repeat("x", queueBytes/2))
+		e = &early{to: newQueue()}
+		for range 10 {
+			e.tell(big)
+		}
+		if e.bytes > queueBytes || len(e.held) > 2 {
+			t.Errorf("%d bytes are held back", e.bytes)
+		}
+	}
+}
+
 func TestAReloadChangesOriginsAndLimits(t *testing.T) {
 	h := newHandler(t, &server{}, nil)
 	ask := func() int {
