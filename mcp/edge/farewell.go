@@ -14,6 +14,10 @@ import (
 // sweepEvery is how long a session that ran out may stay unnoticed, when nobody asks for it.
 const sweepEvery = time.Minute
 
+// maxFarewells is how many sessions may wait for their upstreams to be told. Callers can open new ones in place of their oldest
+// faster than an upstream takes leave.
+const maxFarewells = 10_000
+
 // farewells close what is open of sessions that ended by themselves, and tell the upstreams of relays (S7).
 type farewells struct {
 	h     *Handler
@@ -59,6 +63,9 @@ func (f *farewells) ended(s mcp.Session) {
 	state.questions.endSession(s.ID)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if len(f.waiting) >= maxFarewells { // its upstream finds out by itself
+		return
+	}
 	f.waiting = append(f.waiting, s)
 	if !f.busy {
 		f.busy = true

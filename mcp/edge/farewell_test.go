@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 )
 
 // goodbyes is a relay that counts the sessions of its upstream that were ended.
@@ -60,6 +62,25 @@ func TestSessionsThatEndByThemselvesEndUpstreamToo(t *testing.T) { // S7, S8, S1
 				}
 			})
 		})
+	}
+}
+
+// Sessions may come and go faster than an upstream takes leave of them.
+func TestFarewellsThatWaitAreBounded(t *testing.T) { // S8
+	stuck := make(chan struct{})
+	h := newHandler(t, &server{}, func(h *Handler) {
+		h.Lookup = func(string) (Server, State) { <-stuck; return nil, Unknown }
+	})
+	f := &h.init().farewells
+	for range 3 * maxFarewells {
+		f.ended(mcp.Session{ID: "s"})
+	}
+	f.mu.Lock()
+	waiting := len(f.waiting)
+	f.mu.Unlock()
+	close(stuck)
+	if waiting > maxFarewells {
+		t.Errorf("%d wait", waiting)
 	}
 }
 
