@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // read200 is what a tool makes of a JSON answer.
@@ -69,4 +71,70 @@ func TestAnswersAreReadAsTheVariantThatTheyFit(t *testing.T) { // O4, O7
 			t.Errorf("%s: structured %s, want %s", body, r.Structured, want)
 		}
 	}
+}
+
+func TestAListOfAnythingInAnAnswerStaysWhole(t *testing.T) { // O3, O7, S8
+	for _, c := range []struct{ schema, body string }{
+		{`{"type":"array","items":{}}`, `["a",1,null,{"b":[2]},[3]]`},
+		{`{"type":"object","properties":{"l":{"type":"array"}}}`, `{"l":["a",[1]]}`},
+		{`{"type":"object","properties":{"l":{"type":"array","prefixItems":[{"type":"string"},{}]}}}`, `{"l":["a",1,null]}`},
+		{`{"type":"object","properties":{"l":{"type":"array","prefixItems":[{"type":"string"},{"type":"integer"}]}}}`, `{"l":["a",null]}`},
+	} {
+		tool := answering(t, c.schema, Options{})
+		want := c.body
+		if c.body[0] == '[' {
+			want = `{"result":` + c.body + `}`
+		}
+		if r := read200(t, tool, c.body); string(r.Structured) != want {
+			t.Errorf("%s: %s became %s", tool.OutputSchema, c.body, r.Structured)
+		}
+		if faults := unclean(tool.OutputSchema, false, true); len(faults) > 0 {
+			t.Errorf("%s: %v", tool.OutputSchema, faults)
+		}
+	}
+}
+
+// Arguments are renamed and mapped back (A3); an answer has its own names, and a schema that says others says what never
+// comes.
+func TestNamesThatCannotBeAdvertisedAreNotHeldAgainstAnswers(t *testing.T) { // O4, A3
+	tool := answering(t, `{"type":"object","additionalProperties":{"type":"integer"},"properties":{"@odata.context":{"type":"string"},"value":{"type":"integer"}}}`, Options{})
+	if want := `{"description":"Also \"@odata.context\".","properties":{"value":{"type":["integer","null"]}},"type":"object"}`; string(tool.OutputSchema) != want {
+		t.Errorf("%s, want %s", tool.OutputSchema, want)
+	}
+	const body = `{"@odata.context":"c","value":1,"more":2}`
+	if r := read200(t, tool, body); string(r.Structured) != body {
+		t.Errorf("%s became %s", body, r.Structured)
+	}
+}
+
+// nullable is no word of JSON Schema: who checks structuredContent refuses null there.
+func TestAnswersFitTheSchemaThatGeminiIsGiven(t *testing.T) { // §6.2, O4
+	tool := answering(t, `{"type":"object","properties":{"a":{"type":"string"},"b":{},"c":{"anyOf":[{"type":"integer"},{"type":"array","items":{"type":"integer"}}]},"d":{"type":"array","items":{"type":"string"}},"e":{"type":"array","items":{}}}}`, Options{Profile: Gemini})
+	compiled := compiledSchema(t, tool.OutputSchema)
+	for body, want := range map[string]string{
+		`{"a":null,"b":null,"c":null,"d":null,"e":null}`:                  `{}`,
+		`{"a":"x","b":[1,"y"],"c":[1,null],"d":["z"],"e":[["a",2],true]}`: `{"a":"x","b":["y"],"c":[1],"d":["z"],"e":[["a"],true]}`,
+	} {
+		r := read200(t, tool, body)
+		value, err := decodeJSON(r.Structured)
+		if err == nil {
+			err = compiled.Validate(value)
+		}
+		if err != nil || string(r.Structured) != want {
+			t.Errorf("%s: %s became %s, want %s: %v", tool.OutputSchema, body, r.Structured, want, err)
+		}
+	}
+}
+
+func compiledSchema(t testing.TB, raw json.RawMessage) *jsonschema.Schema {
+	t.Helper()
+	c := jsonschema.NewCompiler()
+	doc, err := decodeJSON(raw)
+	if err == nil {
+		err = c.AddResource("mem:///output", doc)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.MustCompile("mem:///output")
 }

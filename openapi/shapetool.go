@@ -339,7 +339,7 @@ func (im *importer) makeOutput(s *schema) *outputShape {
 	if len(b) > maxOutputBytes {
 		return nil
 	}
-	return &outputShape{bytes: b, wrapped: wrapped, root: outlineOf(root)}
+	return &outputShape{bytes: b, wrapped: wrapped, root: outlineFor(im.options.Profile, root)}
 }
 
 // objectOnly turns a root that is a union of objects into one object (O2).

@@ -77,6 +77,23 @@ type outlineKey struct {
 	null bool
 }
 
+// outlineFor is the outline of what a profile writes. Gemini's words for null and for any value are narrower than ours.
+func outlineFor(p Profile, s *shape) *outline {
+	if p == Gemini {
+		s.each(func(s *shape) {
+			if s.null = false; s.typ == "" && len(s.anyOf) == 0 {
+				s.anyOf = anyValueShapes()
+			}
+		})
+	}
+	return outlineOf(s)
+}
+
+// anyValueShapes are what anyValueMembers says.
+func anyValueShapes() []*shape {
+	return []*shape{{typ: "string"}, {typ: "number"}, {typ: "boolean"}, {typ: "object"}, {typ: "array", items: &shape{typ: "string"}}}
+}
+
 func outlineOf(s *shape) *outline {
 	if s == nil {
 		return nil

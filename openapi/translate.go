@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -136,6 +137,9 @@ func (t *translator) onlyType(s *schema) types {
 	return 0
 }
 
+// anyItem is an item of a list in an answer of which nothing is known; never {} (S8).
+func anyItem(depth int) *shape { return &shape{desc: "any JSON value", depth: depth} }
+
 func (t *translator) cut(p step, s *schema, kind types, why string) {
 	p.into.desc = why
 	switch kind {
@@ -148,6 +152,9 @@ func (t *translator) cut(p step, s *schema, kind types, why string) {
 	case tArray:
 		p.into.typ = "array"
 		p.into.items = &shape{typ: "object", depth: p.depth + 1}
+		if t.output {
+			p.into.items = anyItem(p.depth + 1)
+		}
 	default:
 		p.into.typ = kind.names()[0]
 	}
@@ -311,10 +318,15 @@ func (t *translator) object(p step, s *schema) {
 	into := p.into
 	into.typ = "object"
 	names := safeNames(s)
+	var unnamed []string
 	for _, i := range byName(s.props) {
 		prop := s.props[i]
 		flat := t.merge.flat(prop.schema)
 		if flat.never || !t.output && flat.readOnly || t.output && flat.writeOnly {
+			continue
+		}
+		if t.output && names[i] != prop.name { // an answer has it under its own name
+			unnamed = append(unnamed, strconv.Quote(visibleName(prop.name)))
 			continue
 		}
 		required := s.requires(prop.name) && !t.output
@@ -327,8 +339,11 @@ func (t *translator) object(p step, s *schema) {
 		}
 	}
 	into.sortProps()
-	if s.addl != nil && !s.addl.never {
+	if s.addl != nil && !s.addl.never && len(unnamed) == 0 {
 		into.addl = t.child(p, s.addl, false)
+	}
+	if len(unnamed) > 0 {
+		into.desc = cutText(joinSentences(into.desc, "Also "+strings.Join(unnamed, ", ")+"."), 240)
 	}
 	if t.rich() {
 		t.richObject(into, s)
@@ -348,8 +363,10 @@ func byName(props []property) []int {
 func (t *translator) array(p step, s *schema) {
 	into := p.into
 	switch {
+	case t.output && slices.ContainsFunc(s.prefix, func(part *schema) bool { return !t.says(part) }):
+		into.items = anyItem(p.depth + 1)
 	case len(s.prefix) > 1 || len(s.prefix) == 1 && t.says(s.prefix[0]):
-		items := &shape{depth: p.depth + 1}
+		items := &shape{depth: p.depth + 1, null: t.output && len(s.prefix) > 1}
 		for _, part := range s.prefix {
 			items.anyOf = append(items.anyOf, t.child(p, part, false))
 		}
@@ -361,6 +378,8 @@ func (t *translator) array(p step, s *schema) {
 		into.items = t.child(p, s.items, false)
 	case p.param:
 		into.items = &shape{typ: "string", depth: p.depth + 1}
+	case t.output: // nothing is asked for here, and what is no object would be taken out of the answer (O4)
+		into.items = anyItem(p.depth + 1)
 	default:
 		into.items = &shape{typ: "object", depth: p.depth + 1}
 	}
