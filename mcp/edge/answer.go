@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -49,7 +50,8 @@ func (x *exchange) asError(err error) *Error {
 func (x *exchange) note(e *Error) {
 	facts := identity.RequestFrom(x.r.Context())
 	facts.Note(slog.Int("rpc_code", e.Code))
-	if e.Code == CodeInternal && !e.Upstream {
+	left := x.r.Context().Err() != nil && errors.Is(e.Err, context.Canceled) // which is no fault of ours
+	if e.Code == CodeInternal && !e.Upstream && !left {
 		x.log.ErrorContext(x.r.Context(), "mcp request failed", "server", x.name, "request_id", identity.RequestID(x.r.Context()), "err", e.Error())
 	}
 }

@@ -1,9 +1,11 @@
 package edge
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -107,11 +109,12 @@ func TestAClientThatTakesJSONOnlyGetsJSON(t *testing.T) { // E1
 func TestClosingAModernStreamCancelsTheCall(t *testing.T) { // E6
 	synctest.Test(t, func(t *testing.T) {
 		var ended time.Time
+		var lines bytes.Buffer
 		h := newHandler(t, &server{handle: func(ctx context.Context, _ *Request) (json.RawMessage, error) {
 			<-ctx.Done()
 			ended = time.Now()
 			return nil, ctx.Err()
-		}}, nil)
+		}}, func(h *Handler) { h.Log = slog.New(slog.NewTextHandler(&lines, nil)) })
 		ctx, leave := context.WithCancel(t.Context())
 		_, wait := serve(h, modernRequest("x", "").WithContext(ctx))
 		time.Sleep(time.Second)
@@ -120,6 +123,9 @@ func TestClosingAModernStreamCancelsTheCall(t *testing.T) { // E6
 		wait()
 		if d := ended.Sub(left); d > 100*time.Millisecond {
 			t.Errorf("the call went on for %v", d)
+		}
+		if lines.Len() > 0 { // whoever can call could fill the log with it
+			t.Errorf("the log has %s", lines.String())
 		}
 	})
 }
