@@ -29,7 +29,7 @@ func TestAnAnswerThatBreaksOffIsNoAnswer(t *testing.T) { // §12: half of a JSON
 	}
 	for body, want := range map[string]string{
 		"{\"a\":1}\n{\"b\":": "text({\"a\":1}) text((answer broke off after 1 lines)) structured({\"result\":[{\"a\":1}]})",
-		"{\"a\":1":           "text() text((answer broke off after 0 lines))",
+		"{\"a\":1":           "text((answer broke off after 0 lines))",
 	} {
 		r, err := d.Tool("free").ReadResult(broken(200, body, "Content-Type: application/x-ndjson"), ReadOptions{})
 		if err != nil || describe(r) != want {

@@ -25,14 +25,15 @@ func decodeText(data []byte, header, contentType string) (text string, ok bool) 
 		charset = xmlCharset(data)
 	}
 	switch charset {
-	case "utf-16", "utf-16be":
-		return string(fromUTF16(data, 1, 0)), true
-	case "utf-16le":
-		return string(fromUTF16(data, 0, 1)), true
+	case "utf-16", "utf-16be", "utf-16le":
+		return fromMarkless(data, charset == "utf-16le" || charset == "utf-16" && startsLittle(data)), true
 	case "iso-8859-1", "latin1", "windows-1252", "cp1252":
 		return decodeWith(charmap.Windows1252, data), true
 	}
 	if bytes.IndexByte(data, 0) >= 0 {
+		if isJSONType(contentType) && len(data)%2 == 0 && (startsLittle(data) || startsBig(data)) { // RFC 4627 §3
+			return fromMarkless(data, startsLittle(data)), true
+		}
 		return "", false
 	}
 	if utf8.Valid(data) {
@@ -42,6 +43,18 @@ func decodeText(data []byte, header, contentType string) (text string, ok bool) 
 		return "", false
 	}
 	return strings.ToValidUTF8(string(data), "\ufffd"), true
+}
+
+// startsLittle says whether UTF-16 without a byte order mark starts with an ASCII character whose first byte is the low one.
+func startsLittle(data []byte) bool { return len(data) > 1 && data[0] != 0 && data[1] == 0 }
+
+func startsBig(data []byte) bool { return len(data) > 1 && data[0] == 0 && data[1] != 0 }
+
+func fromMarkless(data []byte, little bool) string {
+	if little {
+		return string(fromUTF16(data, 0, 1))
+	}
+	return string(fromUTF16(data, 1, 0))
 }
 
 func decodeWith(e encoding.Encoding, data []byte) string {

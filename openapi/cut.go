@@ -285,18 +285,6 @@ func (r *answerReader) next(value any) string {
 	return ""
 }
 
-// nextLink reads Link: <…>; rel="next".
-func (r *answerReader) nextLink() string {
-	for _, link := range strings.Split(r.resp.Header.Get("Link"), ",") {
-		target, params, _ := strings.Cut(link, ";")
-		target = strings.TrimSpace(target)
-		if strings.Contains(strings.ReplaceAll(params, `"`, ""), "rel=next") && len(target) > 2 && target[0] == '<' {
-			return r.nextFromURL(strings.Trim(target, "<>"))
-		}
-	}
-	return ""
-}
-
 func (r *answerReader) nextFromURL(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {

@@ -2,18 +2,13 @@ package openapi
 
 import (
 	"bytes"
-	"compress/gzip"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
-	"path"
+	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // ReadResult turns the answer of an API into a Result (§12). The body is read under caps and closed. An API's mistake
@@ -44,16 +39,31 @@ func (r *answerReader) read() (*Result, error) {
 		return r.failure()
 	case status >= 300:
 		return r.redirect(), nil
-	case r.mediaType() == "text/event-stream":
+	}
+	res, err := r.good()
+	if err != nil {
+		return nil, fmt.Errorf("read answer: %w", err)
+	}
+	r.leaveOutBlanks(res)
+	r.fillStructured(res)
+	return res, nil
+}
+
+// good maps an answer that is neither an error nor a redirect.
+func (r *answerReader) good() (*Result, error) {
+	contentType := r.mediaType()
+	switch {
+	case r.unknownCoding() != "":
+		return r.compressed(), nil
+	case contentType == "text/event-stream":
 		return r.events()
 	}
-	contentType := r.mediaType()
 	binary := contentType != "" && !isTextType(contentType)
 	data, cut, err := r.body(binary)
 	if err != nil && !(isLinesType(contentType) && len(data) > 0) { // whole lines are whole values, as in a stream
-		return nil, fmt.Errorf("read answer: %w", err)
+		return nil, err
 	}
-	if len(data) == 0 {
+	if len(data) == 0 || !binary && len(bytes.TrimSpace(data)) == 0 {
 		return r.empty(), nil
 	}
 	if err != nil {
@@ -64,16 +74,26 @@ func (r *answerReader) read() (*Result, error) {
 	return res, nil
 }
 
-// mediaType is the type of the answer: its own, else the one that is declared.
-func (r *answerReader) mediaType() string {
-	header := r.resp.Header.Get("Content-Type")
-	if t := essence(header); header != "" && strings.Contains(t, "/") {
-		return t
+// leaveOutBlanks keeps no block without text, which the APIs of models refuse, but says at least how it went.
+func (r *answerReader) leaveOutBlanks(res *Result) {
+	res.Content = slices.DeleteFunc(res.Content, func(c Content) bool {
+		return c.Type == TextContent && strings.TrimSpace(c.Text) == ""
+	})
+	if len(res.Content) == 0 {
+		res.Content = []Content{{Type: TextContent, Text: r.statusLine()}}
 	}
-	if len(r.plan.types) == 1 && !strings.Contains(r.plan.types[0], "*") {
-		return essence(r.plan.types[0])
+}
+
+// length is how long the API said that the body is; -1: it did not say.
+func (r *answerReader) length() int64 {
+	if r.resp.ContentLength >= 0 || r.resp.Header.Get("Content-Encoding") != "" {
+		return r.resp.ContentLength
 	}
-	return ""
+	n, err := strconv.ParseInt(r.resp.Header.Get("Content-Length"), 10, 64)
+	if err != nil || n < 0 {
+		return -1
+	}
+	return n
 }
 
 // body reads under a cap; a compressed body is counted after decoding and gets no room beyond the answer's own limit, so
@@ -97,20 +117,6 @@ func (r *answerReader) body(binary bool) (data []byte, cut bool, err error) {
 	return data, false, err // with an error, what came before it
 }
 
-// decoded is the body without its content coding; x-gzip is gzip (RFC 9110 §8.4.1.3).
-func (r *answerReader) decoded() (io.Reader, error) {
-	switch strings.ToLower(strings.TrimSpace(r.resp.Header.Get("Content-Encoding"))) {
-	case "gzip", "x-gzip":
-	default:
-		return r.resp.Body, nil
-	}
-	gz, err := gzip.NewReader(r.resp.Body)
-	if errors.Is(err, gzip.ErrHeader) {
-		return nil, errors.New("the answer is not valid gzip")
-	}
-	return gz, err
-}
-
 // content maps a good body by its type.
 func (r *answerReader) content(data []byte, cut bool) *Result {
 	contentType := r.trueType(r.mediaType(), data)
@@ -119,64 +125,19 @@ func (r *answerReader) content(data []byte, cut bool) *Result {
 	case isLinesType(contentType):
 		return r.lines(data, cut)
 	case isJSONType(contentType):
-		return r.json(jsonText(data, header), cut)
+		if text, ok := jsonText(data, header); ok {
+			return r.json(text, cut)
+		}
+		contentType = fileType(data)
 	case strings.HasPrefix(contentType, "multipart/"):
 		return r.parts(data, cut)
 	case isTextType(contentType):
 		if text, ok := decodeText(data, header, contentType); ok {
 			return r.text(strings.TrimPrefix(text, "\ufeff"), cut)
 		}
-		contentType = "application/octet-stream"
-	case contentType == "image/jpg": // the name that is not registered
-		contentType = "image/jpeg"
+		contentType = fileType(data)
 	}
 	return r.binary(data, contentType, cut)
-}
-
-// trueType corrects what many servers say of everything, by what the operation declares: text of an answer that is JSON,
-// text/plain or octets of any other.
-func (r *answerReader) trueType(contentType string, data []byte) string {
-	if contentType == "" {
-		return sniff(data)
-	}
-	declared := ""
-	if len(r.plan.types) == 1 && !strings.Contains(r.plan.types[0], "*") {
-		declared = essence(r.plan.types[0])
-	}
-	octets := contentType == "application/octet-stream" || contentType == "binary/octet-stream"
-	switch {
-	case declared == "" || declared == contentType:
-	case isLinesType(declared):
-	case isJSONType(declared):
-		if (octets || strings.HasPrefix(contentType, "text/")) && !isJSONType(contentType) && sniff(data) == "application/json" {
-			return declared
-		}
-	case isTextType(declared): // text/plain is true of these, too
-	case octets || contentType == "text/plain" && !utf8.Valid(data):
-		return declared
-	}
-	return contentType
-}
-
-// jsonText is JSON in UTF-8 without byte order mark, whatever it came in.
-func jsonText(data []byte, header string) []byte {
-	if utf8.Valid(data) && bytes.IndexByte(data, 0) < 0 {
-		return bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	}
-	text, ok := decodeText(data, header, "application/json")
-	if !ok {
-		return bytes.ToValidUTF8(data, []byte("\ufffd"))
-	}
-	return []byte(strings.TrimPrefix(text, "\ufeff"))
-}
-
-func sniff(data []byte) string {
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	trimmed := bytes.TrimLeft(data, " \t\r\n")
-	if len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[') && json.Valid(data) {
-		return "application/json"
-	}
-	return essence(http.DetectContentType(data))
 }
 
 // json maps a JSON answer: the text as received, and structured content.
@@ -196,9 +157,7 @@ func (r *answerReader) json(data []byte, cut bool) *Result {
 	case cut || len(data) > r.limit:
 		return r.shortJSON(value, len(data), cut, odd)
 	}
-	res := &Result{Content: []Content{{Type: TextContent, Text: string(data)}}, Structured: r.structured(value, data, odd)}
-	r.fillStructured(res)
-	return res
+	return &Result{Content: []Content{{Type: TextContent, Text: string(data)}}, Structured: r.structured(value, data, odd)}
 }
 
 // shortJSON maps a JSON answer that is too large; cut says that not all of it was read.
@@ -217,7 +176,6 @@ func (r *answerReader) shortJSON(value any, size int, cut, odd bool) *Result {
 		res.Content = append(res.Content, Content{Type: TextContent, Text: more})
 	}
 	res.Structured = r.structured(value, text, odd)
-	r.fillStructured(res)
 	res.truncated(size)
 	return res
 }
@@ -238,17 +196,16 @@ func (r *answerReader) text(text string, cut bool) *Result {
 		res.Content = append(res.Content, Content{Type: TextContent, Text: "Shortened: the first " + thousands(len(text)) + " bytes are shown." + r.askForLess()})
 		res.truncated(size)
 	}
-	r.fillStructured(res)
 	return res
 }
 
 func (r *answerReader) binary(data []byte, contentType string, cut bool) *Result {
 	res := &Result{}
-	defer r.fillStructured(res)
 	name := r.filename(contentType)
 	if cut || int64(len(data)) > r.options.MaxBinaryBytes {
-		size := max(r.resp.ContentLength, int64(len(data)))
-		text := contentType + ", " + sizeWords(size, r.resp.ContentLength < 0) + ": too large to return"
+		told := r.length()
+		size := max(told, int64(len(data)))
+		text := contentType + ", " + sizeWords(size, told < 0) + ": too large to return"
 		res.Content = []Content{{Type: TextContent, Text: text + r.askForLess()}}
 		res.truncated(int(size))
 		return res
@@ -271,23 +228,6 @@ func (r *answerReader) binary(data []byte, contentType string, cut bool) *Result
 	return res
 }
 
-// filename is the base name that Content-Disposition gives, else one by the type (RFC 6266).
-func (r *answerReader) filename(contentType string) string {
-	if _, params, err := mime.ParseMediaType(r.resp.Header.Get("Content-Disposition")); err == nil {
-		name, _ := visible(params["filename"])
-		name = path.Base(strings.ReplaceAll(name, "\\", "/"))
-		if name != "" && name != "." && name != ".." && name != "/" && len(name) <= 255 {
-			return strings.Map(func(r rune) rune {
-				if r < 0x20 {
-					return -1
-				}
-				return r
-			}, name)
-		}
-	}
-	return "file" + extension(contentType)
-}
-
 func sizeWords(n int64, atLeast bool) string {
 	text := thousands(int(n)) + " bytes"
 	if n >= 1<<20 {
@@ -301,45 +241,15 @@ func sizeWords(n int64, atLeast bool) string {
 
 // empty is an answer without a body.
 func (r *answerReader) empty() *Result {
-	res := &Result{}
-	lines := []string{r.statusLine()}
-	if l := r.location(); l != "" {
-		lines = append(lines, "location: "+l)
-	}
-	if e := headerLine(r.resp.Header.Get("Etag")); e != "" {
-		lines = append(lines, "etag: "+e)
-	}
-	res.Content = []Content{{Type: TextContent, Text: strings.Join(lines, "\n")}}
-	r.fillStructured(res)
+	lines := append([]string{r.statusLine()}, r.headerLines("location", "etag")...)
+	res := &Result{Content: []Content{{Type: TextContent, Text: strings.Join(lines, "\n")}}}
+	r.more(res)
 	return res
 }
 
 func (r *answerReader) statusLine() string {
 	text := http.StatusText(r.resp.StatusCode)
 	return strings.TrimSpace(strconv.Itoa(r.resp.StatusCode) + " " + text)
-}
-
-// location is where the API points: the path alone when it is on the same host.
-func (r *answerReader) location() string {
-	text := headerLine(r.resp.Header.Get("Location"))
-	if text == "" {
-		return ""
-	}
-	u, err := url.Parse(text)
-	if err != nil {
-		return ""
-	}
-	u.User = nil
-	if r.resp.Request != nil && r.resp.Request.URL != nil && strings.EqualFold(u.Host, r.resp.Request.URL.Host) {
-		u.Scheme, u.Host = "", ""
-	}
-	return u.String()
-}
-
-// headerLine is a header's value, made safe for a line of text.
-func headerLine(s string) string {
-	s, _ = visible(strings.ToValidUTF8(s, "\ufffd"))
-	return shorten(strings.Join(strings.Fields(s), " "), 1000)
 }
 
 func (r *answerReader) redirect() *Result {
@@ -356,34 +266,4 @@ func (r *answerReader) redirect() *Result {
 	res.Content = []Content{{Type: TextContent, Text: text}}
 	r.fillStructured(res)
 	return res
-}
-
-// extras adds what the headers say, as far as the document declares them.
-func (r *answerReader) extras(res *Result) {
-	var lines []string
-	if l := r.location(); l != "" && (r.resp.StatusCode == 201 || r.resp.StatusCode == 202) {
-		lines = append(lines, "location: "+l)
-	}
-	names := map[string]bool{}
-	for name := range r.plan.headers {
-		names[name] = true
-	}
-	for _, name := range sortedKeys(names) {
-		if v := headerLine(r.resp.Header.Get(name)); v != "" && (name != "location" || len(lines) == 0) {
-			lines = append(lines, name+": "+v)
-		}
-	}
-	if len(lines) > 0 {
-		res.Content = append(res.Content, Content{Type: TextContent, Text: strings.Join(lines, "\n")})
-	}
-	if more := r.nextLink(); more != "" && (res.Meta == nil || !strings.Contains(res.lastText(), "More: ")) {
-		res.Content = append(res.Content, Content{Type: TextContent, Text: more})
-	}
-}
-
-func (res *Result) lastText() string {
-	if len(res.Content) == 0 {
-		return ""
-	}
-	return res.Content[len(res.Content)-1].Text
 }

@@ -8,9 +8,9 @@ import (
 
 // answerPlan is what reading an answer needs to know of the document.
 type answerPlan struct {
-	types   []string        // media types of good answers
-	headers map[string]bool // declared headers that may be shown, lower case
-	output  *outline        // nil: no outputSchema
+	types   []string // media types of good answers
+	headers []string // declared headers that may be shown, lower case, by name
+	output  *outline // nil: no outputSchema
 	wrapped bool
 }
 
@@ -23,7 +23,6 @@ type declaredAnswers struct {
 // responses reads what the document says about answers.
 func (im *importer) responses(o *rawOperation) declaredAnswers {
 	var d declaredAnswers
-	d.plan.headers = map[string]bool{}
 	v := o.node.get("responses")
 	if v != nil && !v.isMap() && !(v.isList() && len(v.list) == 0) {
 		im.warn.add(v, "repaired: responses is a mapping")
@@ -54,7 +53,8 @@ func (im *importer) responses(o *rawOperation) declaredAnswers {
 	if len(keys) == 0 && fallback != nil {
 		im.answer(o, fallback, &d)
 	}
-	d.plan.types = d.types
+	sort.Strings(d.plan.headers)
+	d.plan.types, d.plan.headers = d.types, unique(d.plan.headers)
 	if s := im.outputShape(d.schema); s != nil {
 		d.plan.output, d.plan.wrapped = s.root, s.wrapped
 	}
@@ -75,7 +75,7 @@ func isStatusKey(key string) bool {
 func (im *importer) answer(o *rawOperation, response *node, d *declaredAnswers) {
 	for _, f := range response.get("headers").fields() {
 		if name := strings.ToLower(f.key); shownHeader(name) {
-			d.plan.headers[name] = true
+			d.plan.headers = append(d.plan.headers, name)
 		}
 	}
 	if s := response.get("schema"); s != nil && response.get("content") == nil { // 2.0, and its habits in 3.0 documents
