@@ -81,9 +81,11 @@ type Book struct {
 	edition int
 	changed map[string]int             // edition in which a tool was held, freed or changed last
 	astray  map[string]map[listOf]bool // lists in which a tool is another than the one that was approved
+	forgot  time.Time                  // when a pin had to go before its time; zero: none had to
 }
 
-// Bounds of what is kept of tools that disappeared, so that an upstream with ever new names fills nothing.
+// Bounds of what is kept of tools that disappeared, so that an upstream with ever new names fills nothing. Where pins had to go
+// before their time, what looks new may be what was approved as another: it is held (Q3).
 const (
 	maxGone      = 10_000
 	maxGoneBytes = 64 << 20

@@ -19,6 +19,7 @@ type change struct {
 	put     []Pin
 	drop    []string
 	visible []string // tools of which what is held became other
+	full    *bool    // pins may be missing; nil: nobody asked
 	turned  bool     // a list that held a tool no longer has it: what the others make of that is to be seen
 }
 
@@ -72,7 +73,7 @@ func (w *change) judge(ctx context.Context, t Definition) {
 	hash := hashOf(text)
 	pin, now := w.b.pins[t.Name], w.b.now()
 	switch {
-	case pin == nil && !w.first && w.b.rule.Added == "hold":
+	case pin == nil && !w.first && (w.b.rule.Added == "hold" || w.b.rule.Changed != "allow" && w.crowded()):
 		pin = &Pin{Server: w.b.Server, Tool: t.Name, HeldHash: hash, Held: text, Since: now}
 		w.hold(ctx, pin, "")
 	case pin == nil:
@@ -175,19 +176,34 @@ func (w *change) gone(tools []Definition) {
 	w.forget()
 }
 
-// forget drops those that went first when there are too many.
-func (w *change) forget() {
-	var gone []*Pin
-	size := 0
-	for _, pin := range w.b.pins {
+// gone are the pins of tools that disappeared, and how many bytes they take up.
+func (b *Book) gone() (gone []*Pin, size int) {
+	for _, pin := range b.pins {
 		if !pin.Gone.IsZero() {
 			gone = append(gone, pin)
 			size += len(pin.Approved) + len(pin.Held)
 		}
 	}
+	return gone, size
+}
+
+// crowded reports whether pins may be missing that are not old enough to: some had to go, here or before a restart.
+func (w *change) crowded() bool {
+	if w.full == nil {
+		gone, _ := w.b.gone()
+		full := len(gone) >= maxGone || !w.b.forgot.IsZero() && w.b.now().Sub(w.b.forgot) <= keepGone
+		w.full = &full
+	}
+	return *w.full
+}
+
+// forget drops those that went first when there are too many.
+func (w *change) forget() {
+	gone, size := w.b.gone()
 	if len(gone) <= maxGone && size <= maxGoneBytes {
 		return
 	}
+	w.b.forgot = w.b.now()
 	slices.SortFunc(gone, func(x, y *Pin) int { return x.Gone.Compare(y.Gone) })
 	for i, pin := range gone {
 		if len(gone)-i <= maxGone && size <= maxGoneBytes {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 func definitions(tools ...string) (list []Definition) {
@@ -312,5 +313,38 @@ func TestAKeptListIsNotShownForWhatAnotherListBecame(t *testing.T) { // Q3
 	r.Set(Rule{Changed: "allow", Added: "allow"})
 	if r.Withheld(definitions("a=evil"))["a"] {
 		t.Error("withheld where changes are allowed")
+	}
+}
+
+// An upstream that has its own pins crowded out must not have a tool taken for a new one (Q3, Q5).
+func TestAPinThatHadToGoIsNotForgiven(t *testing.T) {
+	crowd := make([]string, maxGone+1)
+	for i := range crowd {
+		crowd[i] = fmt.Sprintf("t%d=x", i)
+	}
+	for _, restart := range []bool{false, true} {
+		r := newRoom(t, strict)
+		r.see("a=old", "b=b")
+		r.see("b=b")
+		r.now = r.now.Add(time.Minute)
+		r.see(append(crowd, "b=b")...)
+		r.see("b=b")
+		if restart {
+			r.Book = r.again(strict)
+			r.see("b=b")
+		}
+		r.see("a=evil", "b=b")
+		if !r.held("a") {
+			t.Errorf("restart %t: shown although it changed", restart)
+		}
+		if r.held("b") {
+			t.Errorf("restart %t: a tool that is as it was is held", restart)
+		}
+		r.now = r.now.Add(keepGone + time.Hour)
+		if r.see("b=b"); !restart { // who is long gone makes room
+			if r.see("b=b", "new=n"); r.held("new") {
+				t.Error("a new tool is held although nothing is missing")
+			}
+		}
 	}
 }
