@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -10,26 +11,20 @@ import (
 	"golang.org/x/net/html"
 )
 
-const maxErrorText = 4 << 10
+const (
+	maxErrorText = 4 << 10
+	maxErrorRead = 64 << 10
+)
 
 // failure maps an answer of 400 and above: what happened, the API's own words, and what to do (§12).
 func (r *answerReader) failure() (*Result, error) {
 	data, _, _ := r.body(false) // what came before an error, and the status alone, still say much
-	if len(data) > 64<<10 {
-		data = data[:64<<10]
-	}
 	lines := []string{fmt.Sprintf("%s from %s %s", r.statusLine(), r.tool.Method, r.tool.Path)}
-	value, odd, decodeErr := decodeAnswer(data)
-	isJSON := decodeErr == nil && len(data) > 0 && (data[0] == '{' || data[0] == '[' || data[0] == '"')
-	switch {
-	case isJSON:
+	value, odd, isJSON := r.errorJSON(data)
+	if isJSON {
 		lines = append(lines, jsonMessage(value))
-	case len(data) > 0 && (r.mediaType() == "text/html" || strings.HasPrefix(strings.TrimSpace(strings.ToLower(string(data[:min(len(data), 200)]))), "<!doctype html")):
-		lines = append(lines, htmlText(string(data)))
-	case len(data) > 0 && (r.mediaType() == "" || isTextType(r.mediaType())):
-		if text, ok := decodeText(data, r.resp.Header.Get("Content-Type"), r.mediaType()); ok {
-			lines = append(lines, text)
-		}
+	} else {
+		lines = append(lines, r.errorText(data[:min(len(data), maxErrorRead)]))
 	}
 	text := cutLines(strings.TrimSpace(strings.Join(lines, "\n")), maxErrorText)
 	if hint := r.hint(); hint != "" {
@@ -42,6 +37,37 @@ func (r *answerReader) failure() (*Result, error) {
 		res.Structured = r.structured(cut, appendValue(nil, cut), odd)
 	}
 	return res, nil
+}
+
+// errorJSON is the body of an error as JSON, whatever it is called; of a long one its beginning.
+func (r *answerReader) errorJSON(data []byte) (value any, odd, ok bool) {
+	text, ok := jsonText(data, r.resp.Header.Get("Content-Type"))
+	text = bytes.TrimSpace(text)
+	if !ok || len(text) == 0 || text[0] != '{' && text[0] != '[' && text[0] != '"' {
+		return nil, false, false
+	}
+	value, odd, err := decodeAnswer(text)
+	if err != nil && len(text) > maxErrorRead {
+		value, odd, err = decodeAnswer(wholeJSON(text))
+	}
+	return value, odd, err == nil
+}
+
+// errorText is the body of an error as text.
+func (r *answerReader) errorText(data []byte) string {
+	contentType := r.mediaType()
+	if contentType != "" && !isTextType(contentType) {
+		return ""
+	}
+	text, ok := decodeText(data, r.resp.Header.Get("Content-Type"), contentType)
+	start := strings.ToLower(strings.TrimSpace(text[:min(len(text), 200)]))
+	switch {
+	case !ok:
+		return ""
+	case contentType == "text/html" || contentType == "application/xhtml+xml" || strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html"):
+		return htmlText(text)
+	}
+	return text
 }
 
 // hint says what the caller's model can do about a status.
@@ -83,83 +109,6 @@ func (r *answerReader) retryAfter() int {
 	return -1
 }
 
-// jsonMessage finds the words in a JSON error: problem details (RFC 9457) and the customs of others, else the JSON.
-func jsonMessage(v any) string {
-	object, ok := v.(map[string]any)
-	if !ok {
-		return compactText(v)
-	}
-	title, _ := object["title"].(string)
-	detail, _ := object["detail"].(string)
-	if title != "" {
-		text := title
-		if detail != "" {
-			text += ": " + detail
-		}
-		rest := map[string]any{}
-		for k, x := range object {
-			if k != "title" && k != "detail" && k != "status" && k != "type" {
-				rest[k] = x
-			}
-		}
-		if len(rest) > 0 {
-			text += "\n" + compactText(rest)
-		}
-		return text
-	}
-	if inner, ok := object["error"].(map[string]any); ok {
-		if text, ok := inner["message"].(string); ok && text != "" {
-			return text + others(inner, "message")
-		}
-	}
-	for _, key := range [...]string{"error_description", "message", "msg", "errors", "detail", "error", "reason"} {
-		text, _ := object[key].(string)
-		if list, ok := object[key].([]any); ok && key == "errors" {
-			text = messagesOf(list)
-		}
-		if text != "" {
-			return text + others(object, key)
-		}
-	}
-	return compactText(v)
-}
-
-// messagesOf joins the messages of a list of errors; "" when one of them has none, for the JSON then says more.
-func messagesOf(list []any) string {
-	var texts []string
-	for _, item := range list {
-		text, _ := item.(string)
-		object, _ := item.(map[string]any)
-		for _, key := range [...]string{"message", "detail", "title"} {
-			if s, ok := object[key].(string); ok && text == "" {
-				text = s + others(object, key)
-			}
-		}
-		if text == "" {
-			return ""
-		}
-		texts = append(texts, text)
-	}
-	return strings.Join(texts, "\n")
-}
-
-// others shows the details that stand beside a message.
-func others(object map[string]any, key string) string {
-	for _, k := range [...]string{"errors", "details", "code", "type"} {
-		if x, ok := object[k]; ok && k != key && x != nil {
-			return "\n" + k + ": " + compactText(x)
-		}
-	}
-	return ""
-}
-
-func compactText(v any) string {
-	if s, ok := v.(string); ok {
-		return s
-	}
-	return string(appendValue(nil, v))
-}
-
 // htmlText is the title and the text of a page, without what is not read.
 func htmlText(page string) string {
 	z := html.NewTokenizer(strings.NewReader(page))
@@ -173,7 +122,9 @@ func htmlText(page string) string {
 			name, _ := z.TagName()
 			switch string(name) {
 			case "script", "style", "noscript", "svg":
-				skip = string(name)
+				if skip == "" {
+					skip = string(name)
+				}
 			case "br", "p", "div", "h1", "h2", "h3", "li", "tr", "title", "body":
 				b.WriteByte('\n')
 			}
