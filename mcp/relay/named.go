@@ -21,6 +21,7 @@ type named struct {
 	key     bool   // the next string of the envelope is a key
 	id      bool   // the value of id is being read
 	kept    []byte // of the key, or of the id, that is being read
+	end     error  // nothing is handed out behind it
 }
 
 func (x *exchange) named(body io.ReadCloser) *named {
@@ -33,9 +34,13 @@ var errOtherAnswer = errors.New("the answer to another request")
 
 // Read implements io.Reader. What comes with the fault is not handed out.
 func (n *named) Read(p []byte) (int, error) {
+	if n.end != nil {
+		return 0, n.end
+	}
 	got, err := n.ReadCloser.Read(p)
 	if wrong := n.look(p[:got]); wrong != nil {
-		return 0, notMCP(wrong.Error())
+		n.end = notMCP(wrong.Error())
+		return 0, n.end
 	}
 	return got, err
 }

@@ -130,22 +130,25 @@ func TestAnAnswerInPlainJSONIsToItsOwnRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			up := mcptest.NewUpstream(t)
 			up.Session = true
-			up.On("tools/call", func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) {
-				w.Header().Set("Content-Type", "application/json")
-				_, _ = io.WriteString(w, c.answer)
-			})
-			g := newGateway(t, up.URL, guarded)
-			resp, err := http.DefaultClient.Do(g.legacy(g.open(), `{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"safe","arguments":{}}}`))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer resp.Body.Close()
-			body, err := io.ReadAll(resp.Body)
-			if whole := err == nil && string(body) == c.answer; whole != c.passes {
-				t.Errorf("%d, %d bytes, %v", resp.StatusCode, len(body), err)
-			}
-			if !c.passes && strings.HasSuffix(string(body), "4}") {
-				t.Error("the end of it was handed out")
+			// Lists that may be kept are read ahead.
+			for method, params := range map[string]string{"tools/call": `{"name":"safe","arguments":{}}`, "resources/list": `{}`} {
+				up.On(method, func(w http.ResponseWriter, _ *http.Request, _ mcptest.UpstreamMessage) {
+					w.Header().Set("Content-Type", "application/json")
+					_, _ = io.WriteString(w, c.answer)
+				})
+				g := newGateway(t, up.URL, guarded)
+				resp, err := http.DefaultClient.Do(g.legacy(g.open(), `{"jsonrpc":"2.0","id":3,"method":"`+method+`","params":`+params+`}`))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				body, err := io.ReadAll(resp.Body)
+				if whole := err == nil && string(body) == c.answer; whole != c.passes {
+					t.Errorf("%s: %d, %d bytes, %v", method, resp.StatusCode, len(body), err)
+				}
+				if !c.passes && strings.HasSuffix(string(body), "4}") {
+					t.Errorf("%s: the end of it was handed out", method)
+				}
 			}
 		})
 	}
