@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,6 +31,7 @@ type answerReader struct {
 	resp    *http.Response
 	options ReadOptions
 	limit   int // bytes of text or JSON
+	depth   int // of parts inside of parts
 }
 
 func (r *answerReader) read() (*Result, error) {
@@ -56,18 +58,21 @@ func (r *answerReader) good() (*Result, error) {
 	case r.unknownCoding() != "":
 		return r.compressed(), nil
 	case contentType == "text/event-stream":
-		return r.events()
+		return r.events(), nil
+	case isLinesType(contentType):
+		res, err := r.lines()
+		if err == nil {
+			r.extras(res)
+		}
+		return res, err
 	}
 	binary := contentType != "" && !isTextType(contentType)
 	data, cut, err := r.body(binary)
-	if err != nil && !(isLinesType(contentType) && len(data) > 0) { // whole lines are whole values, as in a stream
+	if err != nil {
 		return nil, err
 	}
 	if len(data) == 0 || !binary && len(bytes.TrimSpace(data)) == 0 {
 		return r.empty(), nil
-	}
-	if err != nil {
-		return r.brokenLines(data), nil
 	}
 	res := r.content(data, cut)
 	r.extras(res)
@@ -122,8 +127,11 @@ func (r *answerReader) content(data []byte, cut bool) *Result {
 	contentType := r.trueType(r.mediaType(), data)
 	header := r.resp.Header.Get("Content-Type")
 	switch {
-	case isLinesType(contentType):
-		return r.lines(data, cut)
+	case isLinesType(contentType): // as a part
+		if res := r.linesOf(data); res != nil {
+			return res
+		}
+		return r.text(strings.ToValidUTF8(string(data), "\ufffd"), cut)
 	case isJSONType(contentType):
 		if text, ok := jsonText(data, header); ok {
 			return r.json(text, cut)
@@ -149,6 +157,9 @@ func (r *answerReader) json(data []byte, cut bool) *Result {
 	value, odd, err := decodeAnswer(whole)
 	switch {
 	case err != nil:
+		if lines := r.linesOf(data); lines != nil && !cut && errors.Is(err, errAfterJSON) {
+			return lines
+		}
 		res := r.text(strings.ToValidUTF8(string(data), "\ufffd"), cut)
 		if !cut {
 			res.Content = append(res.Content, Content{Type: TextContent, Text: "(the API said that this is JSON; it is not)"})

@@ -2,11 +2,8 @@ package openapi
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"io"
-	"mime"
-	"mime/multipart"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -24,6 +21,9 @@ type event struct {
 // is bounded by maxStreamLine per event.
 func readEvents(r io.Reader, use func(event) bool) error {
 	br := bufio.NewReaderSize(r, 4096)
+	if mark, _ := br.Peek(3); string(mark) == "\xef\xbb\xbf" {
+		_, _ = br.Discard(3)
+	}
 	var e event
 	var data []string
 	size := 0
@@ -85,70 +85,88 @@ func readLine(br *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// events reads an event stream until its end, the limit of bytes, or stream_for.
-func (r *answerReader) events() (*Result, error) {
-	var expired atomic.Bool
-	timer := time.AfterFunc(r.options.StreamFor, func() {
-		expired.Store(true)
-		r.resp.Body.Close() // ends the read that waits
-	})
-	defer timer.Stop()
-	var lines []string
-	var values []any
-	size, count, cut, odd := 0, 0, false, false
-	body, err := r.decoded()
-	if err != nil {
-		return nil, fmt.Errorf("read answer: %w", err)
-	}
-	err = readEvents(body, func(e event) bool {
-		if e.data == "[DONE]" {
-			return true
-		}
-		if size+len(e.data) > r.limit {
-			cut = true
-			return false
-		}
-		line := e.data
-		if e.name != "" && e.name != "message" {
-			line = "event: " + e.name + " " + e.data
-		}
-		size += len(line) + 1
-		count++
-		lines = append(lines, line)
-		if v, strange, err := decodeAnswer([]byte(e.data)); err == nil {
-			values, odd = append(values, v), odd || strange
-		}
-		if r.options.Event != nil {
-			r.options.Event(count)
-		}
-		return true
-	})
-	return r.streamed(lines, values, count, cut, expired.Load(), odd, err), nil
+// collector keeps what a stream says, up to the limit.
+type collector struct {
+	*answerReader
+	lines     []string
+	values    []any // of the lines that are JSON
+	size      int
+	full, odd bool // full: the limit ended the stream
 }
 
-func (r *answerReader) streamed(lines []string, values []any, count int, cut, expired, odd bool, err error) *Result {
-	switch {
-	case expired:
-		lines = append(lines, fmt.Sprintf("(stream cut after %s, %d events)", shortDuration(r.options.StreamFor), count))
-	case cut:
-		lines = append(lines, fmt.Sprintf("(stream cut after %d bytes, %d events)", r.limit, count))
-	case err != nil && err != io.EOF:
-		lines = append(lines, fmt.Sprintf("(stream broke off after %d events)", count))
+// take adds an event or a line; false ends the stream.
+func (c *collector) take(name, data string) bool {
+	line := strings.ToValidUTF8(name+data, "\ufffd")
+	if c.size+len(line) > c.limit {
+		c.full = true
+		return false
 	}
-	res := &Result{Content: []Content{{Type: TextContent, Text: strings.Join(lines, "\n")}}}
-	if cut || expired {
-		res.Meta = map[string]any{"drawbridge/truncated": true}
+	c.size += len(line) + 1
+	c.lines = append(c.lines, line)
+	if v, odd, err := decodeAnswer([]byte(data)); err == nil {
+		c.values, c.odd = append(c.values, v), c.odd || odd
 	}
-	if len(values) > 0 && len(values) == count {
-		r.listStructured(res, values, odd)
+	if c.options.Event != nil {
+		c.options.Event(len(c.lines))
 	}
-	r.fillStructured(res)
+	return true
+}
+
+// result has the lines as they came, and their values when all of them are JSON.
+func (c *collector) result() *Result {
+	res := &Result{Content: []Content{{Type: TextContent, Text: strings.Join(c.lines, "\n")}}}
+	if len(c.values) > 0 && len(c.values) == len(c.lines) {
+		res.Structured = c.structured(c.values, appendValue(nil, c.values), c.odd)
+	}
 	return res
 }
 
-// listStructured puts the values of a stream under "result", when the tool's schema does not say otherwise.
-func (r *answerReader) listStructured(res *Result, values []any, odd bool) {
-	res.Structured = r.structured(values, appendValue(nil, values), odd)
+// forItsTime reads the body as a stream, at most for stream_for.
+func (r *answerReader) forItsTime(read func(io.Reader) error) (expired bool, err error) {
+	var over atomic.Bool
+	timer := time.AfterFunc(r.options.StreamFor, func() {
+		over.Store(true)
+		r.resp.Body.Close() // ends the read that waits
+	})
+	defer timer.Stop()
+	body, err := r.decoded()
+	if err == nil {
+		err = read(body)
+	}
+	return over.Load(), err
+}
+
+// events reads an event stream until its end, the limit of bytes, or stream_for.
+func (r *answerReader) events() *Result {
+	c := collector{answerReader: r}
+	expired, err := r.forItsTime(func(body io.Reader) error {
+		return readEvents(body, func(e event) bool {
+			switch {
+			case e.data == "[DONE]":
+				return true
+			case e.name != "" && e.name != "message":
+				return c.take("event: "+e.name+" ", e.data)
+			}
+			return c.take("", e.data)
+		})
+	})
+	res := c.result()
+	note := ""
+	switch count := len(c.lines); {
+	case expired:
+		note = fmt.Sprintf("(stream cut after %s, %d events)", shortDuration(r.options.StreamFor), count)
+	case c.full:
+		note = fmt.Sprintf("(stream cut after %d bytes, %d events)", r.limit, count)
+	case err != nil && err != io.EOF:
+		note = fmt.Sprintf("(stream broke off after %d events)", count)
+	}
+	if note != "" {
+		res.Content[0].Text = strings.TrimPrefix(res.Content[0].Text+"\n"+note, "\n")
+	}
+	if c.full || expired {
+		res.Meta = map[string]any{"drawbridge/truncated": true}
+	}
+	return res
 }
 
 func shortDuration(d time.Duration) string {
@@ -156,86 +174,4 @@ func shortDuration(d time.Duration) string {
 		return fmt.Sprintf("%ds", int(d/time.Second))
 	}
 	return d.String()
-}
-
-// lines maps ndjson and json-seq: one line per value.
-func (r *answerReader) lines(data []byte, cut bool) *Result {
-	var values []any
-	count, odd := 0, false
-	if cut { // the last line may be half of a value
-		data = data[:bytes.LastIndexByte(data, '\n')+1]
-	}
-	var kept []string
-	size := 0
-	for line := range bytes.SplitSeq(bytes.ReplaceAll(data, []byte{0x1e}, nil), []byte{'\n'}) {
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 {
-			continue
-		}
-		if size += len(line) + 1; size > r.limit {
-			cut = true
-			break
-		}
-		count++
-		kept = append(kept, strings.ToValidUTF8(string(line), "\ufffd"))
-		if v, strange, err := decodeAnswer(line); err == nil {
-			values, odd = append(values, v), odd || strange
-		}
-	}
-	res := &Result{Content: []Content{{Type: TextContent, Text: strings.Join(kept, "\n")}}}
-	if cut {
-		res.Content = append(res.Content, Content{Type: TextContent, Text: fmt.Sprintf("Shortened: the first %d lines are shown.%s", count, r.askForLess())})
-		res.truncated(len(data))
-	}
-	if len(values) > 0 && len(values) == count {
-		r.listStructured(res, values, odd)
-	}
-	r.fillStructured(res)
-	return res
-}
-
-// brokenLines maps the lines that came before the connection broke off; the last one may be half of a value.
-func (r *answerReader) brokenLines(data []byte) *Result {
-	whole := data[:bytes.LastIndexByte(data, '\n')+1]
-	res := r.lines(whole, false)
-	count := 0
-	for line := range bytes.SplitSeq(whole, []byte{'\n'}) {
-		if len(bytes.TrimSpace(line)) > 0 {
-			count++
-		}
-	}
-	res.Content = append(res.Content, Content{Type: TextContent, Text: fmt.Sprintf("(answer broke off after %d lines)", count)})
-	return res
-}
-
-// parts maps a multipart answer part by part.
-func (r *answerReader) parts(data []byte, cut bool) *Result {
-	_, params, err := mime.ParseMediaType(r.resp.Header.Get("Content-Type"))
-	if err != nil || params["boundary"] == "" {
-		return r.text(strings.ToValidUTF8(string(data), "\ufffd"), cut)
-	}
-	res := &Result{}
-	reader := multipart.NewReader(bytes.NewReader(data), params["boundary"])
-	for range 50 {
-		part, err := reader.NextPart()
-		if err != nil {
-			break
-		}
-		body, err := io.ReadAll(io.LimitReader(part, r.options.MaxBinaryBytes))
-		if err != nil {
-			break
-		}
-		contentType := essence(part.Header.Get("Content-Type"))
-		if contentType == "" || isTextType(contentType) {
-			text, _ := decodeText(body, part.Header.Get("Content-Type"), contentType)
-			res.Content = append(res.Content, Content{Type: TextContent, Text: cutLines(text, r.limit)})
-			continue
-		}
-		res.Content = append(res.Content, r.binary(body, contentType, false).Content...)
-	}
-	if len(res.Content) == 0 {
-		return r.text(strings.ToValidUTF8(string(data), "\ufffd"), cut)
-	}
-	r.fillStructured(res)
-	return res
 }
