@@ -136,10 +136,10 @@ func (p *jsonParser) object() (any, error) {
 }
 
 func (p *jsonParser) list() (any, error) {
-	list := []any{}
 	if p.take(']') {
-		return list, nil
+		return []any{}, nil
 	}
+	list := make([]any, 0, 4)
 	for {
 		v, err := p.value()
 		if err != nil {

@@ -46,9 +46,9 @@ func (r *answerReader) errorJSON(data []byte) (value any, odd, ok bool) {
 	if !ok || len(text) == 0 || text[0] != '{' && text[0] != '[' && text[0] != '"' {
 		return nil, false, false
 	}
-	value, odd, err := decodeAnswer(text)
+	value, odd, err := decodeAnswer(string(text))
 	if err != nil && len(text) > maxErrorRead {
-		value, odd, err = decodeAnswer(wholeJSON(text))
+		value, odd, err = decodeAnswer(string(wholeJSON(text)))
 	}
 	return value, odd, err == nil
 }

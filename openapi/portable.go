@@ -11,8 +11,8 @@ const portableDepth = 64
 
 // decodeAnswer decodes the JSON of an API. odd says that the text is JSON of which some clients cannot read a part:
 // numbers outside of a double's range, halves of surrogate pairs, very deep values.
-func decodeAnswer(raw []byte) (v any, odd bool, err error) {
-	p := jsonParser{s: string(raw)}
+func decodeAnswer(text string) (v any, odd bool, err error) {
+	p := jsonParser{s: text}
 	v, err = p.document()
 	return v, p.odd, err
 }

@@ -150,11 +150,11 @@ func (r *answerReader) content(data []byte, cut bool) *Result {
 
 // json maps a JSON answer: the text as received, and structured content.
 func (r *answerReader) json(data []byte, cut bool) *Result {
-	whole := data
+	text := string(data) // the value's texts are parts of it
 	if cut {
-		whole = wholeJSON(data)
+		text = string(wholeJSON(data))
 	}
-	value, odd, err := decodeAnswer(whole)
+	value, odd, err := decodeAnswer(text)
 	switch {
 	case err != nil:
 		if lines := r.linesOf(data); lines != nil && !cut && errors.Is(err, errAfterJSON) {
@@ -168,7 +168,7 @@ func (r *answerReader) json(data []byte, cut bool) *Result {
 	case cut || len(data) > r.limit:
 		return r.shortJSON(value, len(data), cut, odd)
 	}
-	return &Result{Content: []Content{{Type: TextContent, Text: string(data)}}, Structured: r.structured(value, data, odd)}
+	return &Result{Content: []Content{{Type: TextContent, Text: text}}, Structured: r.structured(value, data, odd)}
 }
 
 // shortJSON maps a JSON answer that is too large; cut says that not all of it was read.

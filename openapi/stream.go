@@ -103,7 +103,7 @@ func (c *collector) take(name, data string) bool {
 	}
 	c.size += len(line) + 1
 	c.lines = append(c.lines, line)
-	if v, odd, err := decodeAnswer([]byte(data)); err == nil {
+	if v, odd, err := decodeAnswer(data); err == nil {
 		c.values, c.odd = append(c.values, v), c.odd || odd
 	}
 	if c.options.Event != nil {

@@ -122,17 +122,23 @@ func conform(s *outline, v any) (fitted any, ok, same bool) {
 	if len(s.anyOf) > 0 {
 		return conformUnion(s.anyOf, v)
 	}
-	switch v := v.(type) {
+	switch parts := v.(type) {
 	case map[string]any:
 		if s.typ != "object" && s.typ != "" {
 			return nil, false, false
 		}
-		return conformObject(s, v)
+		if out := conformObject(s, parts); out != nil {
+			return out, true, false
+		}
+		return v, true, true
 	case []any:
 		if s.typ != "array" && s.typ != "" {
 			return nil, false, false
 		}
-		return conformList(s, v)
+		if out := conformList(s, parts); out != nil {
+			return out, true, false
+		}
+		return v, true, true
 	}
 	t := valueType(v)
 	fits := s.typ == "" || s.typ == t.name() || s.typ == "number" && t == tInteger
@@ -153,9 +159,8 @@ func conformUnion(variants []*outline, v any) (fitted any, ok, same bool) {
 	return fitted, ok, false
 }
 
-func conformObject(s *outline, v map[string]any) (any, bool, bool) {
-	same := true
-	var out map[string]any
+// conformObject is what of an object fits; nil: all of it.
+func conformObject(s *outline, v map[string]any) (out map[string]any) {
 	check := func(key string, member *outline) {
 		value, given := v[key]
 		if !given {
@@ -171,7 +176,6 @@ func conformObject(s *outline, v map[string]any) (any, bool, bool) {
 				out[k] = x
 			}
 		}
-		same = false
 		if ok {
 			out[key] = fitted
 		} else {
@@ -192,31 +196,24 @@ func conformObject(s *outline, v map[string]any) (any, bool, bool) {
 			}
 		}
 	}
-	if same {
-		return v, true, true
-	}
-	return out, true, false
+	return out
 }
 
-func conformList(s *outline, v []any) (any, bool, bool) {
+// conformList is what of a list fits; nil: all of it.
+func conformList(s *outline, v []any) (out []any) {
 	if s.items == nil {
-		return v, true, true
+		return nil
 	}
-	var out []any
-	same := true
 	for i, item := range v {
 		fitted, ok, unchanged := conform(s.items, item)
-		if same && !(ok && unchanged) { // the first that does not stay as it is
-			same, out = false, append(make([]any, 0, len(v)), v[:i]...)
+		if out == nil && !(ok && unchanged) { // the first that does not stay as it is
+			out = append(make([]any, 0, len(v)), v[:i]...)
 		}
-		if ok && !same {
+		if ok && out != nil {
 			out = append(out, fitted)
 		}
 	}
-	if same {
-		return v, true, true
-	}
-	return out, true, false
+	return out
 }
 
 // fillStructured gives what a tool with outputSchema owes its clients in any good answer (O4).
