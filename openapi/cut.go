@@ -3,15 +3,14 @@ package openapi
 import (
 	"bytes"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
 // cutValue shortens a JSON value so that it stays valid JSON: the largest lists lose items from the end, then all lists,
-// then long texts are shortened, then the deepest objects say how many members are left out. The number of passes is
-// fixed, so that no answer can make it slow.
+// then long texts are shortened, then maps lose members, then the deepest objects say how many members are left out. The
+// number of passes is fixed, so that no answer can make it slow.
 func cutValue(v any, limit int) (any, string) {
 	note := ""
 	for range 8 {
@@ -32,15 +31,18 @@ func cutValue(v any, limit int) (any, string) {
 			note += " Other lists are cut, too."
 		}
 	}
-	if note == "" {
-		note = "Shortened: long texts and nested objects are cut."
-	}
 	for _, items := range [...]int{50, 10, 2} {
 		if valueSize(v) > limit {
 			v = cutLists(v, items)
 		}
 	}
 	v = cutTextsIn(v)
+	if members := cutMembers(v, limit); note == "" {
+		note = members
+	}
+	if note == "" {
+		note = "Shortened: long texts and nested objects are cut."
+	}
 	for _, depth := range [...]int{16, 8, 6, 4, 3, 2, 1, 0} {
 		if valueSize(v) <= limit {
 			break
@@ -58,7 +60,13 @@ type listPlace struct {
 	size int
 	put  func([]any)
 	buf  []byte // for the sizes of scalars
+
+	object     map[string]any // the map with the most bytes
+	objectSize int
 }
+
+// manyMembers is how many members an object has that is a map by names, of which the first are worth showing.
+const manyMembers = 50
 
 // measure returns the size of a value as JSON and looks on its way for the largest list, from the outside in: the items
 // of a long list are small against it.
@@ -89,6 +97,9 @@ func (p *listPlace) measure(v any, put func([]any), look bool) int {
 			}
 			size += p.measure(v[k], func(l []any) { v[k] = l }, look)
 		}
+		if len(v) > manyMembers && size >= p.objectSize {
+			p.object, p.objectSize = v, size
+		}
 		return size
 	}
 	p.buf = appendValue(p.buf[:0], v)
@@ -117,6 +128,28 @@ func cutLists(v any, items int) any {
 		}
 	}
 	return v
+}
+
+// cutMembers leaves the first members by name of the largest maps.
+func cutMembers(v any, limit int) (note string) {
+	for range 4 {
+		best := &listPlace{}
+		size := best.measure(v, nil, false)
+		if size <= limit || best.object == nil {
+			return note
+		}
+		names := sortedKeys(best.object)
+		total := len(names)
+		keep := min(total-1, total*max(0, limit-40-(size-best.objectSize))/best.objectSize)
+		for _, name := range names[keep:] {
+			delete(best.object, name)
+		}
+		best.object["…"] = fmt.Sprintf("%d members left out", total-keep)
+		if note == "" {
+			note = fmt.Sprintf("Shortened: members %s of %s shown.", thousands(keep), thousands(total))
+		}
+	}
+	return note
 }
 
 func cutTextsIn(v any) any {
@@ -233,81 +266,4 @@ func thousands(n int) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
-}
-
-// asksForLess says whether an argument's name means paging or selection.
-func asksForLess(name string) bool {
-	switch strings.ToLower(name) {
-	case "limit", "per_page", "perpage", "page_size", "pagesize", "max_results", "maxresults", "top", "page", "offset", "cursor", "after", "since", "fields",
-		"select", "filter", "expand", "q", "count", "size", "start", "page_token", "pagetoken", "starting_after":
-		return true
-	}
-	return false
-}
-
-// askForLess names the tool's own arguments that make an answer smaller.
-func (r *answerReader) askForLess() string {
-	var names []string
-	for _, a := range r.tool.plan.args {
-		if asksForLess(a.name) && len(names) < 8 {
-			names = append(names, a.name)
-		}
-	}
-	if len(names) == 0 {
-		return ""
-	}
-	return " Ask for less: " + strings.Join(names, ", ") + "."
-}
-
-// next names the next page of an answer that was cut.
-func (r *answerReader) next(value any) string {
-	object, ok := value.(map[string]any)
-	if !ok {
-		return ""
-	}
-	for _, place := range [...]any{object, object["paging"], object["pagination"], object["meta"], object["links"]} {
-		m, _ := place.(map[string]any)
-		for _, key := range [...]string{"next_cursor", "nextCursor", "next_page_token", "nextPageToken", "next"} {
-			text, ok := m[key].(string)
-			if !ok || text == "" || len(text) > 500 {
-				continue
-			}
-			if strings.HasPrefix(text, "http") || strings.HasPrefix(text, "/") {
-				return r.nextFromURL(text)
-			}
-			for _, name := range [...]string{"cursor", "page_token", "pageToken", "after", "starting_after", "next_page_token", "next"} {
-				if r.tool.plan.byName[name] != nil {
-					return "More: call again with " + name + "=" + strconv.Quote(text)
-				}
-			}
-		}
-	}
-	return ""
-}
-
-func (r *answerReader) nextFromURL(text string) string {
-	u, err := url.Parse(text)
-	if err != nil {
-		return ""
-	}
-	var parts []string
-	query := u.Query()
-	for _, a := range r.tool.plan.args {
-		if v := query.Get(a.orig); a.in == "query" && v != "" && len(v) < 500 && isPlace(a.name) {
-			parts = append(parts, a.name+"="+strconv.Quote(headerLine(v)))
-		}
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return "More: call again with " + strings.Join(parts, ", ")
-}
-
-// isPlace says whether an argument tells where in a list an answer starts.
-func isPlace(name string) bool {
-	switch strings.ToLower(name) {
-	case "page", "offset", "cursor", "after", "before", "since", "start", "page_token", "pagetoken", "starting_after", "page[cursor]", "skip", "marker":
-		return true
-	}
-	return false
 }
