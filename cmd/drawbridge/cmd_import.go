@@ -86,7 +86,7 @@ func importSpec(ctx context.Context, in io.Reader, spec, server string) (*openap
 	if err != nil {
 		return nil, err
 	}
-	return openapi.Import(ctx, src, openapi.Options{ServerName: server})
+	return importDocument(ctx, src, openapi.Options{ServerName: server})
 }
 
 // specSource reads what a person typed as SPEC.

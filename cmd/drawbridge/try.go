@@ -143,7 +143,7 @@ func (t *trial) addAPI(ctx context.Context, cfg *Config, pieces *local) error {
 			return usage("--backend %s: must be an http or https address", backend)
 		}
 	}
-	doc, err := openapi.Import(ctx, src, options)
+	doc, err := importDocument(ctx, src, options)
 	if err != nil {
 		return failed("%s", importFault(shown(src.Location), err))
 	}

@@ -115,7 +115,7 @@ func (c *documentCheck) document(ctx context.Context, at string, a *APIConfig) {
 	if c.fetch != nil {
 		src.Fetch = referenceFetcher(root, c.fetch, c.cfg.Egress)
 	}
-	doc, err := openapi.Import(ctx, src, c.cfg.ImportOptions(a))
+	doc, err := importDocument(ctx, src, c.cfg.ImportOptions(a))
 	if err != nil {
 		for _, one := range unjoin(err) {
 			c.errors = append(c.errors, c.documentFault(at, a.DocumentPath(c.pos.File()), one))
