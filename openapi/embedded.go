@@ -13,6 +13,8 @@ type resources struct {
 	byID   map[string]*node  // by $id, as written and made absolute
 	around map[*node]*scope  // of nodes with a reference: the innermost scope
 	bases  map[*scope]string // absolute $id, or that of a scope further out
+
+	anchors map[*scope]map[string]*node // of each resource, built on the first use
 }
 
 // scope is a schema with $id, $defs or definitions.
@@ -23,16 +25,10 @@ type scope struct {
 
 // embedded finds what a reference names among the resources of its file.
 func (l *library) embedded(n *node, ref string) *node {
-	if n.file == nil || n.file.root == nil {
+	r := n.file.embeddedResources()
+	if r == nil {
 		return nil
 	}
-	if n.file.resources == nil {
-		r := &resources{byID: map[string]*node{}, around: map[*node]*scope{}, bases: map[*scope]string{}}
-		budget := maxNodes
-		r.collect(n.file.root, nil, &budget)
-		n.file.resources = r
-	}
-	r := n.file.resources
 	place, fragment, _ := strings.Cut(ref, "#")
 	if place != "" {
 		target := r.byID[place]
@@ -50,6 +46,65 @@ func (l *library) embedded(n *node, ref string) *node {
 		}
 	}
 	return nil
+}
+
+// embeddedResources is the index of a file, built on the first use; nil without a file.
+func (f *file) embeddedResources() *resources {
+	if f == nil || f.root == nil {
+		return nil
+	}
+	if f.resources == nil {
+		r := &resources{byID: map[string]*node{}, around: map[*node]*scope{}, bases: map[*scope]string{}, anchors: map[*scope]map[string]*node{}}
+		budget := maxNodes
+		r.collect(f.root, nil, &budget)
+		f.resources = r
+	}
+	return f.resources
+}
+
+// ownAnchor finds an anchor in the resources around a reference: the same name may stand in another one, too.
+func (l *library) ownAnchor(n *node, name string) *node {
+	r := n.file.embeddedResources()
+	if r == nil {
+		return nil
+	}
+	for s := r.around[n]; s != nil; s = s.outer {
+		if r.bases[s] == "" { // definitions alone make no resource
+			continue
+		}
+		if r.anchors[s] == nil {
+			r.anchors[s] = map[string]*node{}
+			budget := maxNodes
+			anchorsOf(s.node, r.anchors[s], &budget)
+		}
+		if target := r.anchors[s][name]; target != nil {
+			return target
+		}
+	}
+	return nil
+}
+
+// anchorsOf collects the anchors of a resource, without those of resources that lie inside of it.
+func anchorsOf(n *node, into map[string]*node, budget *int) {
+	if *budget--; *budget < 0 {
+		return
+	}
+	for _, key := range [...]string{"$anchor", "$dynamicAnchor"} {
+		if name := n.strAt(key); name != "" && into[name] == nil {
+			into[name] = n
+		}
+	}
+	inner := func(child *node) {
+		if id := child.strAt("$id"); id == "" || id[0] == '#' {
+			anchorsOf(child, into, budget)
+		}
+	}
+	for _, f := range n.sortedFields() {
+		inner(f.value)
+	}
+	for _, item := range n.items() {
+		inner(item)
+	}
 }
 
 // below walks a fragment below a resource. Anchors are looked up in the whole file: its index is there already.

@@ -47,3 +47,17 @@ func TestTheSameAnchorTwiceIsTheSameInAnyOrder(t *testing.T) { // §16: shuffled
 		t.Errorf("%s\n%s", first, second)
 	}
 }
+
+func TestAnAnchorIsThatOfItsOwnResource(t *testing.T) { // R7g
+	resource := func(id, typ string) string {
+		return `{"$id":"https://schemas.example/` + id + `","type":"object","properties":{"v":{"$ref":"#t"}},"$defs":{"T":{"$anchor":"t","type":"` + typ + `"}}}`
+	}
+	d := importText(t, bodyDoc("3.1.0", `{"type":"object","properties":{"a":{"$ref":"#/components/schemas/A"},"b":{"$ref":"#/components/schemas/B"},"c":{"$ref":"#t"}}}`,
+		`"A":`+resource("a", "string")+`,"B":`+resource("b", "integer")), Options{})
+	got := string(d.Tools[0].InputSchema)
+	for _, want := range []string{`"a":{"properties":{"v":{"type":"string"}}`, `"b":{"properties":{"v":{"type":"integer"}}`, `"c":{"type":"string"}`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

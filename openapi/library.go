@@ -151,6 +151,11 @@ func (l *library) resolve(n *node, ref string) (*node, error) {
 			return target, nil
 		}
 	}
+	if len(ref) > 1 && ref[0] == '#' && ref[1] != '/' {
+		if target := l.ownAnchor(n, ref[1:]); target != nil {
+			return target, nil
+		}
+	}
 	target, err := l.lookup(n.file, ref)
 	if err != nil {
 		if inside := l.embedded(n, ref); inside != nil {
