@@ -65,3 +65,23 @@ func TestOperationsOfAzureAreRead(t *testing.T) { // x-ms-paths, x-ms-parameteri
 		t.Errorf("%v, %v", req, err)
 	}
 }
+
+func TestTheHostOfAnOldVersionIsTheServerOfANewOne(t *testing.T) { // B2, B4
+	for members, want := range map[string]string{
+		`"host":"api.example.com","basePath":"/v1","schemes":["http","https"],`: "https://api.example.com/v1",
+		`"host":"api.example.com","servers":[{"url":"https://other.example"}],`: "https://other.example",
+		`"basePath":"/v1",`: "<nil>",
+		`"host":{},`:        "<nil>",
+	} {
+		d := importText(t, `{"openapi":"3.0.3","info":{},`+members+`"paths":{"/x":{"get":{}},"/y":{"get":{}}}}`, Options{})
+		warned := 0
+		for _, w := range d.Warnings {
+			if strings.HasPrefix(w.Message, "repaired: host") {
+				warned++
+			}
+		}
+		if got := fmt.Sprint(d.Tools[0].BaseURL); got != want || warned != strings.Count(want, "/v1") {
+			t.Errorf("%s: %s, want %s; %d warnings", members, got, want, warned)
+		}
+	}
+}

@@ -255,5 +255,9 @@ func (im *importer) baseURL(o *rawOperation) (*url.URL, error) {
 			return im.serverURL(v)
 		}
 	}
+	if host := im.root.get("host"); host.str() != "" { // 2.0's way, kept by who changed the version alone
+		im.warn.add(host, "repaired: host and basePath are read as the server")
+		return im.swaggerBase(o)
+	}
 	return im.resolveServer("/", im.root)
 }
