@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
+	"os"
+	"regexp"
 	"strings"
 	"text/tabwriter"
 
@@ -109,11 +112,31 @@ func specSource(ctx context.Context, in io.Reader, spec string) (openapi.Source,
 	case strings.HasPrefix(spec, "file:"):
 		u, err := url.Parse(spec)
 		if err != nil || u.Host != "" && u.Host != "localhost" || u.Path == "" {
-			return src, fmt.Errorf("%s: not a file: URL of this computer", spec)
+			return src, errors.New("not a file: URL of this computer; file:///home/me/openapi.yaml is one")
 		}
 		src.Location = u.Path
+	default:
+		return src, misspelt(spec)
 	}
 	return src, nil
+}
+
+// bareHost is an address without its scheme: a host with a dot or a port, then a path.
+var bareHost = regexp.MustCompile(`^(?:[\w-]+(?:\.[\w-]+)+(?::\d+)?|[\w-]+:\d+)(?:/|$)`)
+
+// misspelt says what is wrong with a path that is no file and looks like an address.
+func misspelt(spec string) error {
+	if _, err := os.Stat(spec); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	scheme, _, url := strings.Cut(spec, "://")
+	switch {
+	case url:
+		return fmt.Errorf("documents are read from http, https and file addresses, not from %s:", printable(scheme))
+	case strings.Contains(spec, "/") && bareHost.MatchString(spec):
+		return errors.New("no such file; an address begins with https://")
+	}
+	return nil
 }
 
 func newImportReport(doc *openapi.Document) importReport {

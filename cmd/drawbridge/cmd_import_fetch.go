@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -100,7 +103,7 @@ func get(ctx context.Context, client *http.Client, u *url.URL, most int64, known
 		return fetched{unchanged: true, validators: known}, nil
 	}
 	if resp.StatusCode != http.StatusOK {
-		return read, fmt.Errorf("cannot be fetched: the server answered %s", resp.Status)
+		return read, fmt.Errorf("cannot be fetched: the server answered %s%s", resp.Status, afterStatus(resp.StatusCode))
 	}
 	data, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	if err != nil {
@@ -127,16 +130,38 @@ func sameOrigin(req *http.Request, via []*http.Request) error {
 	}
 	upgraded := first.Scheme == "http" && req.URL.Scheme == "https" && req.URL.Hostname() == first.Hostname()
 	if req.URL.User != nil || (req.URL.Scheme != first.Scheme || req.URL.Host != first.Host) && !upgraded {
-		return errors.New("redirected to another origin; name that address itself")
+		return fmt.Errorf("redirected to another origin, %s; if that is the document name that address itself, if it is a sign-in %s",
+			shown(req.URL.String()), downloadIt)
 	}
 	return nil
 }
 
-// cause cuts the method and address that url.Error puts before its cause.
+const downloadIt = "download the document and name the file"
+
+// afterStatus is what to do about an answer that is not a document.
+func afterStatus(status int) string {
+	if status == http.StatusUnauthorized || status == http.StatusForbidden {
+		return "; it wants a sign-in: " + downloadIt
+	}
+	return ""
+}
+
+// cause cuts the method and address that url.Error puts before its cause, and says what to do where that is known.
 func cause(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
-		return u.Err
+		err = u.Err
+	}
+	var untrusted x509.UnknownAuthorityError
+	var plain tls.RecordHeaderError
+	var name *net.DNSError
+	switch {
+	case errors.As(err, &untrusted):
+		return errors.New("its certificate is signed by nobody whom this computer trusts; SSL_CERT_FILE names a file of authorities to trust")
+	case errors.As(err, &plain), errors.Is(err, http.ErrSchemeMismatch):
+		return errors.New("it does not speak TLS; is the address an http:// one?")
+	case errors.As(err, &name) && name.IsNotFound:
+		return errors.New("there is no host of that name")
 	}
 	return err
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -25,7 +27,13 @@ func TestConfigCommands(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			server := httptest.NewServer(http.HandlerFunc(serveDocument))
 			e.Defer(server.Close)
+			secure := httptest.NewUnstartedServer(http.HandlerFunc(serveDocument))
+			secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+			secure.StartTLS()
+			e.Defer(secure.Close)
 			e.Setenv("DOCS", server.URL)
+			e.Setenv("TLSDOCS", secure.URL)
+			e.Setenv("SWAPPED", "https"+strings.TrimPrefix(server.URL, "http"))
 			e.Setenv("SECRET", planted)
 			return nil
 		},
@@ -76,6 +84,8 @@ func serveDocument(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/small.json", http.StatusFound)
 	case "/away":
 		http.Redirect(w, r, "http://localhost:1/small.json", http.StatusFound)
+	case "/login":
+		w.WriteHeader(http.StatusUnauthorized)
 	case "/loop":
 		http.Redirect(w, r, "/loop", http.StatusFound)
 	default:

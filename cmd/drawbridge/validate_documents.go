@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/drawbridge-mcp/drawbridge/cmd/internal/strictyaml"
 	"github.com/drawbridge-mcp/drawbridge/mcp/search"
@@ -140,7 +141,11 @@ func (c *documentCheck) documentFault(at, document string, err error) Fault {
 		f.Path = at + ".document"
 		return f
 	}
-	return c.pos.Fault(at+".document", "%s", importFault("", err).Message)
+	f := importFault("", err)
+	if errors.As(err, new(*fs.PathError)) { // relative to the file that says so, and not to where one is
+		f.Message = document + ": " + f.Message
+	}
+	return c.pos.Fault(at+".document", "%s", f.Message)
 }
 
 // importPlace finds where in a document an import stopped, in the words of either parser.
@@ -149,8 +154,15 @@ var importPlace = regexp.MustCompile(`(?:(?:L\d+\.C\d+-)?L(\d+)\.C(\d+)|line (\d
 // importFault says what is wrong with a document as all commands say it: file:line:col: message.
 func importFault(document string, err error) Fault {
 	f := Fault{File: document, Message: strings.TrimPrefix(err.Error(), "read document: ")}
-	if errors.Is(err, fs.ErrNotExist) {
-		f.Message = "no such file"
+	if at := (*fs.PathError)(nil); errors.As(err, &at) { // the path is said already
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			f.Message = "no such file"
+		case errors.Is(err, syscall.EISDIR):
+			f.Message = "a directory: name the document in it"
+		default:
+			f.Message = "cannot be read: " + at.Err.Error()
+		}
 		return f
 	}
 	if m := importPlace.FindStringSubmatch(f.Message); m != nil {
