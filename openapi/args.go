@@ -190,6 +190,9 @@ func (im *importer) bodyArgs(o *rawOperation, spec *bodySpec, config ToolConfig)
 	}
 	media := spec.media[i]
 	b := &bodyPlan{contentType: media.contentType, required: spec.required, encoding: media.encoding}
+	if media.itemType != "" { // a body that is a list: its parts have no names of their own
+		b.encoding = map[string]encodingSpec{listPart: {contentType: media.itemType}}
+	}
 	b.kind, b.wildcard = bodyKindOf(media.contentType, media.described)
 	if b.wildcard && b.kind == jsonBody {
 		b.contentType = "application/json"
@@ -263,7 +266,7 @@ func (im *importer) objectArgs(b *bodyPlan, spec *bodySpec) []*arg {
 			a.schema = &schema{types: tObject, open: true, desc: s.desc}
 		}
 		if b.kind == multipartBody {
-			a.file = im.fileOf(s, encodingSpec{})
+			a.file = im.fileOf(s, b.encoding[listPart])
 		}
 		a.renamed = im.renames.holds(a.schema)
 		return []*arg{a}

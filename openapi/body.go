@@ -195,6 +195,15 @@ func (r *requestBuilder) wholeBody() (*builtBody, error) {
 	return &builtBody{contentType, [][]byte{[]byte(scalarText(v))}}, nil
 }
 
+// listPart is the name of the parts of a list; it is only sent where parts need one.
+const listPart = "body"
+
+// multipartForm says whether the parts of the body have names.
+func (r *requestBuilder) multipartForm() bool {
+	kind := essence(r.plan.body.contentType)
+	return kind == "multipart/form-data" || kind == "multipart/*"
+}
+
 // looseForm sends an object without declared properties as a form.
 func (r *requestBuilder) looseForm(a *arg, v any) (*builtBody, error) {
 	var members []member
@@ -205,7 +214,7 @@ func (r *requestBuilder) looseForm(a *arg, v any) (*builtBody, error) {
 		}
 	case []any: // parts by their order; in a form they need a name
 		for _, item := range v {
-			members = append(members, member{"body", item, a})
+			members = append(members, member{listPart, item, a})
 		}
 	case string:
 		if r.plan.body.kind == formBody {
@@ -216,7 +225,11 @@ func (r *requestBuilder) looseForm(a *arg, v any) (*builtBody, error) {
 		return nil, argumentError(a.name, fault("must be an object"))
 	}
 	if a.file != noFile {
-		members = []member{{"file", v, a}}
+		name := "file"
+		if a.file == listOfFiles && !r.multipartForm() {
+			name = listPart
+		}
+		members = []member{{name, v, a}}
 	}
 	if r.plan.body.kind == multipartBody {
 		return r.multipart(members)

@@ -12,7 +12,7 @@ import (
 // multipart writes multipart bodies: parts in the schema's order, files with name and type (§8.3).
 func (r *requestBuilder) multipart(members []member) (*builtBody, error) {
 	base, kind := r.plan.body.contentType, essence(r.plan.body.contentType)
-	w := &partWriter{form: kind == "multipart/form-data" || kind == "multipart/*"}
+	w := &partWriter{form: r.multipartForm()}
 	switch {
 	case kind == "multipart/*":
 		base = "multipart/form-data"

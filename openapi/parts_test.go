@@ -54,3 +54,21 @@ func TestReferencesInTheMiddleOfPointersEnd(t *testing.T) { // §1.4: each sends
 		t.Fatal(err)
 	}
 }
+
+func TestPartsOfAListHaveTheTypeOfTheItemEncoding(t *testing.T) { // OAS 3.2, Encoding Object
+	media := func(m string) string {
+		return `{"openapi":"3.2.0","info":{},"paths":{"/x":{"post":{"operationId":"op","requestBody":{"content":{"multipart/mixed":` + m + `}}}}}}`
+	}
+	base, seen := echoServer(t)
+	for _, c := range []struct{ media, args, want string }{
+		{`{"schema":{"type":"array","items":{"type":"string"}},"itemEncoding":{"contentType":"text/csv"}}`, `{"body":["a,b"]}`, "Content-Type: text/csv\r\n\r\na,b\r\n"},
+		{`{"itemSchema":{"type":"object"},"itemEncoding":{"contentType":"application/ld+json"}}`, `{"body":[{"a":1}]}`, "Content-Type: application/ld+json\r\n\r\n{\"a\":1}\r\n"},
+		{`{"itemSchema":{},"itemEncoding":{"contentType":"image/png, image/gif"}}`, `{"body":[{"data":"aGk="}]}`, "Content-Type: image/png\r\n\r\nhi\r\n"},
+		{`{"itemSchema":{"type":"object"},"itemEncoding":{"contentType":"a\r\nb"}}`, `{"body":[{"a":1}]}`, "Content-Type: application/json\r\n\r\n{\"a\":1}\r\n"},
+	} {
+		e, err := send(t, importText(t, media(c.media), Options{}).Tools[0], base, seen, c.args)
+		if err != nil || !strings.Contains(string(e.Body), c.want) {
+			t.Errorf("%s: %v, %v, want %s", c.media, e, err, c.want)
+		}
+	}
+}

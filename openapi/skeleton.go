@@ -42,6 +42,7 @@ type mediaSpec struct {
 	contentType string
 	schema      *schema
 	item        *schema // of each value of a sequence (3.2 itemSchema)
+	itemType    string  // of each part (3.2 itemEncoding)
 	described   bool    // a schema was given
 	encoding    map[string]encodingSpec
 }
@@ -293,6 +294,10 @@ func (im *importer) bodySpec(n *node, op *openapi3.Operation) *bodySpec {
 			im.partHeaders(media, encoding)
 		}
 		one := mediaSpec{contentType: name, schema: im.reader.read(media.get("schema")), described: media.get("schema") != nil, encoding: encoding}
+		if item := media.get("itemEncoding"); item.isMap() && strings.HasPrefix(essence(name), "multipart/") {
+			first, _, _ := strings.Cut(item.strAt("contentType"), ",")
+			one.itemType, _ = cleanType(first)
+		}
 		if item := media.get("itemSchema"); item != nil {
 			one.item = im.reader.read(item)
 			if !one.described {
