@@ -39,7 +39,7 @@ func (p *program) callCommand() *cobra.Command {
 		Short: "Call a tool of a running gateway",
 		Long: `Signs in when it has to: in the browser, or by itself against the development sign-in of a gateway on this computer.
 Values of key=value are JSON when they are, else text. --json gives all arguments as one JSON object; - reads it from standard input.`,
-		Args: cobra.MinimumNArgs(2),
+		Args: operands(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			body, err := callArguments(p.in, arguments, args[2:])
 			if err != nil {
@@ -60,7 +60,7 @@ func (p *program) tokenCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "token SERVER",
 		Short: "Sign in and print an access token for a server, or for the admin API (admin)",
-		Args:  cobra.ExactArgs(1),
+		Args:  operands(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := r.locate(); err != nil {
 				return err

@@ -55,7 +55,7 @@ func newImportCommand(p *program) *cobra.Command {
 			if models != "" {
 				return errors.New("--llm is not available in this version")
 			}
-			return cobra.ExactArgs(1)(cmd, args)
+			return operands(1)(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if format != "text" && format != "json" && format != "yaml" {

@@ -19,6 +19,9 @@ type (
 	Positions = strictyaml.Positions
 )
 
+// defaultConfig is the configuration file where none is named (CONTRACT §1).
+const defaultConfig = "drawbridge.yaml"
+
 // maxConfig is one byte more than a configuration file may have, so that the decoder sees that it is too large.
 const maxConfig = 8<<20 + 1
 
@@ -78,6 +81,9 @@ func (c *Config) complete() {
 
 func readConfig(path string) ([]byte, error) {
 	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	if errors.Is(err, fs.ErrNotExist) && path == defaultConfig {
+		return nil, errors.New("no such file; name one with -c FILE, or start without one: drawbridge try")
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.New("no such file")
 	}

@@ -23,7 +23,7 @@ func newConnectCommand(p *program) *cobra.Command {
 		Use:   "connect SERVER",
 		Short: "Print how a client connects to a server",
 		Long:  "Reads the configuration file; with --url, or where there is no such file, asks the running gateway, as one that try started.",
-		Args:  cobra.ExactArgs(1),
+		Args:  operands(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if client != "" && !slices.Contains(connectClients(), client) {
 				return fmt.Errorf("--for must be one of %s", strings.Join(connectClients(), ", "))

@@ -31,7 +31,7 @@ func (p *program) healthcheckCommand() *cobra.Command {
 		Use:   "healthcheck",
 		Short: "Exit 0 when the gateway is ready (for containers)",
 		Long:  "Asks /readyz of --url, or of the listener in the configuration. Exit 0: ready or degraded; 1: not.",
-		Args:  cobra.NoArgs,
+		Args:  operands(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			at := probe{base: url, via: &http.Transport{}}
 			if url == "" {

@@ -28,6 +28,9 @@ const (
 	maxQuery  = 16 << 10
 )
 
+// errInUse is another program at the address; the commands say how to take another one.
+var errInUse = errors.New("address already in use")
+
 // listen opens a listener and says plainly why it cannot.
 func listen(ctx context.Context, key, address string) (net.Listener, error) {
 	network := "tcp"
@@ -39,7 +42,7 @@ func listen(ctx context.Context, key, address string) (net.Listener, error) {
 	case err == nil:
 		return l, nil
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, failed("%s %s: address already in use", key, address)
+		return nil, failed("%s %s: %w", key, address, errInUse)
 	case errors.Is(err, os.ErrPermission):
 		return nil, failed("%s %s: not permitted", key, address)
 	default:

@@ -85,7 +85,10 @@ func (p *program) run(ctx context.Context, args []string) int {
 	root.SetIn(p.in)
 	root.SetOut(p.out)
 	root.SetErr(p.err)
-	cmd, err := root.ExecuteContextC(ctx)
+	cmd, err := root, knownCommand(root, args)
+	if err == nil {
+		cmd, err = root.ExecuteContextC(ctx)
+	}
 	if err == nil {
 		return 0
 	}
@@ -115,7 +118,7 @@ func (p *program) root() *cobra.Command {
 		},
 	}
 	flags := root.PersistentFlags()
-	flags.StringVarP(&p.config, "config", "c", "drawbridge.yaml", "configuration file")
+	flags.StringVarP(&p.config, "config", "c", defaultConfig, "configuration file")
 	flags.StringVar(&p.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&p.logFormat, "log-format", "", "text or json (default: text on a terminal, else json)")
 	root.CompletionOptions.HiddenDefaultCmd = true

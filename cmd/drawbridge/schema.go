@@ -12,7 +12,7 @@ func newSchemaCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of the configuration file",
-		Args:  cobra.NoArgs,
+		Args:  operands(0),
 		RunE: func(*cobra.Command, []string) error {
 			if _, err := p.out.Write(samples.Schema); err != nil {
 				return failed("write schema: %w", err)

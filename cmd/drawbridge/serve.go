@@ -42,13 +42,16 @@ func (p *program) serveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve what the configuration file says",
-		Args:  cobra.NoArgs,
+		Args:  operands(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, pos, err := p.loadChecked()
 			if err != nil {
 				return err
 			}
 			g, err := p.open(cmd.Context(), cfg, pos, p.ringFromFile, nil)
+			if errors.Is(err, errInUse) {
+				return failed("%w; end what serves there, or change %s", err, p.config)
+			}
 			if err != nil {
 				return err
 			}

@@ -41,7 +41,7 @@ func (p *program) toolsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tools SERVER",
 		Short: "List the tools a server offers you",
-		Args:  cobra.ExactArgs(1),
+		Args:  operands(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if format != "text" && format != "json" {
 				return usage("--format must be text or json, not %q", format)

@@ -54,7 +54,7 @@ func (p *program) tryCommand() *cobra.Command {
 		Short: "Serve a REST API as an MCP server, with sign-in and a built-in model, with nothing set up",
 		Long: `Serves on loopback, keeps everything in memory and leaves no file behind.
 SPEC is an OpenAPI document: a path, - for standard input, or a URL. Without it a bundled API (orders) is served.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: operands(0),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				t.spec = args[0]
@@ -87,6 +87,9 @@ func (t *trial) run(ctx context.Context) error {
 	g, err := t.p.open(ctx, cfg, strictyaml.NewPositions(""), func(_ context.Context, _ *Config, now time.Time) (*secret.Keyring, error) {
 		return secret.NewKeyring(now)
 	}, pieces)
+	if errors.Is(err, errInUse) {
+		return failed("%w; --listen 127.0.0.1:0 takes a free port", err)
+	}
 	if err != nil {
 		return err
 	}

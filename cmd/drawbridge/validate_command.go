@@ -39,7 +39,7 @@ func newValidateCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check the configuration file; changes nothing and calls no address",
-		Args:  cobra.NoArgs,
+		Args:  operands(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if format != "text" && format != "json" {
 				return fmt.Errorf("--format must be text or json")

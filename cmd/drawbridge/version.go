@@ -15,7 +15,7 @@ func (p *program) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print what this binary is",
-		Args:  cobra.NoArgs,
+		Args:  operands(0),
 		RunE: func(*cobra.Command, []string) error {
 			fmt.Fprintf(p.out, "drawbridge %s (%s, %s, %s/%s)\n", version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return nil
