@@ -11,6 +11,7 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/access"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/listing"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/paramheader"
 	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
@@ -22,6 +23,7 @@ type Server struct {
 	log   *slog.Logger
 	now   func() time.Time
 	rules *access.Rules
+	odd   listing.Once // tools that were warned of
 }
 
 // New builds a Server.

@@ -2,8 +2,10 @@ package relay_test
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/mcptest"
@@ -159,12 +161,40 @@ func TestAToolThatCannotBeCalledIsNotShown(t *testing.T) { // J11, A4
 	up.On("tools/list", func(w http.ResponseWriter, _ *http.Request, m mcptest.UpstreamMessage) {
 		mcptest.JSON(w, m.ID, `{"tools":[{"name":"a/b"},{"name":"a.b-c_D"},{"name":"n\u00e4me"},{"name":""}, {"name":"`+strings.Repeat("x", 129)+`"}]}`)
 	})
-	g := newGateway(t, up.URL, pinning)
-	_, body := g.do(g.modern("tools/list", "", `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{`+meta+`}}`))
+	var lines lockedBuffer
+	g := newGateway(t, up.URL, func(c *relay.Config, b *proxy.BackendConfig) {
+		pinning(c, b)
+		c.Log = slog.New(slog.NewTextHandler(&lines, nil))
+	})
+	body := ""
+	for range 3 {
+		_, body = g.do(g.modern("tools/list", "", `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{`+meta+`}}`))
+	}
+	if n := lines.count("left out"); n != 4 { // whoever lists could fill the log with it
+		t.Errorf("%d lines of it in the log", n)
+	}
 	if want := `{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a.b-c_D"}]}}`; body != want {
 		t.Errorf("%s", body)
 	}
 	if _, body := g.do(g.call("a/b", `{}`)); !strings.Contains(body, "unknown tool: a/b") {
 		t.Errorf("a call of what is not shown: %s", body)
 	}
+}
+
+// lockedBuffer is a log that several goroutines write.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) count(of string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.Count(b.text.String(), of)
 }

@@ -41,7 +41,7 @@ func (x *exchange) undeclarable(tool string, schema json.RawMessage) bool {
 	}
 	err := paramheader.Fault(schema)
 	if err != nil {
-		x.s.log.Warn("a tool of an upstream is left out", "server", x.s.cfg.Name, "tool", clip(tool), "err", err.Error())
+		x.leftOut(tool, err.Error())
 	}
 	return err != nil
 }

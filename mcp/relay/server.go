@@ -10,16 +10,18 @@ import (
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/access"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/listing"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
 
-// Server is one MCP server elsewhere, as callers here see it. Immutable.
+// Server is one MCP server elsewhere, as callers here see it. Immutable, but for what it has warned of.
 type Server struct {
 	cfg   Config
 	log   *slog.Logger
 	now   func() time.Time
 	rules *access.Rules
+	odd   listing.Once // tools that were warned of
 }
 
 // New builds a relay.

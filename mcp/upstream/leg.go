@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp/internal/listing"
 )
 
 // Leg is the way to one upstream, for one server of one snapshot. Safe for concurrent use.
@@ -13,6 +15,7 @@ type Leg struct {
 	log *slog.Logger
 	now func() time.Time
 	ids atomic.Uint64 // of requests; they mean something only on their own stream
+	odd listing.Once  // tools that were warned of
 }
 
 // New makes a leg. It connects to nothing yet.

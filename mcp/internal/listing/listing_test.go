@@ -93,3 +93,18 @@ func TestTheLeastRecentlyUsedGoesFirst(t *testing.T) { // T2
 		t.Error("a deleted value is there")
 	}
 }
+
+func TestWhatComesAgainIsNotTheFirst(t *testing.T) {
+	var o listing.Once
+	n := 0
+	for range 3 {
+		for i := range 5000 {
+			if o.First(fmt.Sprint(i)) {
+				n++
+			}
+		}
+	}
+	if n != 1000 {
+		t.Errorf("%d were the first", n)
+	}
+}
