@@ -8,13 +8,16 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/drawbridge-mcp/drawbridge/cmd/internal/strictyaml"
 	"github.com/drawbridge-mcp/drawbridge/mcp/client"
 )
 
@@ -24,12 +27,16 @@ type remote struct {
 	url    string // base address; "" = public_url of the configuration, else http://127.0.0.1:8080
 	token  string
 	person string
+
+	given func() bool // whether --token is there; nil where the command has none
+	known []string    // servers of the configuration file, where that was read
 }
 
 func (r *remote) flags(c *cobra.Command) {
 	c.Flags().StringVar(&r.url, "url", "", "base address of the gateway (default: public_url of the configuration file, else http://127.0.0.1:8080)")
 	c.Flags().StringVar(&r.token, "token", "", "access token; better env:NAME, since others on this computer see command lines")
 	c.Flags().StringVar(&r.person, "as", "", "whom to choose at a development sign-in (default: the first)")
+	r.given = func() bool { return c.Flags().Changed("token") }
 }
 
 func (p *program) callCommand() *cobra.Command {
@@ -68,6 +75,8 @@ func (p *program) tokenCommand() *cobra.Command {
 			scope := "mcp:" + args[0]
 			if args[0] == "admin" { // no server can have this name: it is the admin API
 				scope = "admin"
+			} else if _, err := r.connection(cmd.Context(), args[0]); err != nil {
+				return err // before anybody signs in for nothing
 			}
 			token, err := r.signIn(cmd.Context(), args[0], scope)
 			if err != nil {
@@ -133,6 +142,9 @@ func (r *remote) call(ctx context.Context, server, tool string, arguments json.R
 	var result *client.Result
 	err := r.with(ctx, server, func(c *client.Client) (err error) {
 		result, err = c.CallTool(ctx, tool, arguments)
+		if rpc := (*client.RPCError)(nil); errors.As(err, &rpc) && strings.HasPrefix(rpc.Message, "unknown tool") {
+			return noTool(ctx, c, server, tool)
+		}
 		return err
 	})
 	if err != nil {
@@ -149,6 +161,15 @@ func (r *remote) call(ctx context.Context, server, tool string, arguments json.R
 	return nil
 }
 
+// noTool says that a server has no such tool, and which one was probably meant.
+func noTool(ctx context.Context, c *client.Client, server, tool string) error {
+	tools, _ := c.ListTools(ctx) // without the list there is only less to say
+	if near := strictyaml.Suggest(tool, names(tools)); near != "" {
+		return failed("%s has no tool %q that you may use; did you mean %q?", server, tool, printable(near))
+	}
+	return failed("%s has no tool %q that you may use; drawbridge tools %s lists them", server, tool, server)
+}
+
 // printResult prints text as it is; everything else is named, since bytes do not belong on a terminal.
 func printResult(w io.Writer, result *client.Result) {
 	for _, c := range result.Content {
@@ -156,7 +177,7 @@ func printResult(w io.Writer, result *client.Result) {
 		case "text":
 			var indented bytes.Buffer
 			if json.Indent(&indented, []byte(c.Text), "", "  ") == nil {
-				fmt.Fprintln(w, printable(indented.String()))
+				fmt.Fprintln(w, printable(strings.TrimSpace(indented.String())))
 			} else {
 				fmt.Fprintln(w, printable(c.Text))
 			}
@@ -208,7 +229,7 @@ func refusedToken(server string, auth *client.AuthRequired) error {
 
 // session connects, does one thing and ends the session.
 func (r *remote) session(ctx context.Context, server string, do func(*client.Client) error) error {
-	c, err := client.Connect(ctx, client.Config{URL: r.url + "/mcp/" + server, Token: r.token, Version: version, HTTP: r.http()})
+	c, err := client.Connect(ctx, client.Config{URL: r.url + "/mcp/" + url.PathEscape(server), Token: r.token, Version: version, HTTP: r.http()})
 	if err != nil {
 		return err
 	}
@@ -219,14 +240,43 @@ func (r *remote) session(ctx context.Context, server string, do func(*client.Cli
 
 func (r *remote) explain(server string, err error) error {
 	var rpc *client.RPCError
+	var said *exitError
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &rpc):
-		return failed("%s: %s", server, rpc.Message)
+	case errors.As(err, &said):
+		return err
+	case !errors.As(err, &rpc):
+		return r.unreachable(err)
+	case rpc.Status == http.StatusNotFound && rpc.Message == "unknown server":
+		return r.noServer(server)
+	case rpc.Code == 0 && rpc.Status != http.StatusBadGateway && rpc.Status != http.StatusServiceUnavailable && rpc.Status != http.StatusGatewayTimeout:
+		return r.other()
 	default:
-		return failed("%s: %w", r.url, err)
+		return failed("%s: %s", server, printable(rpc.Message))
 	}
+}
+
+// noServer says that the gateway has no such server, and where the right name is to be found.
+func (r *remote) noServer(server string) error {
+	if near := strictyaml.Suggest(server, r.known); near != "" {
+		return failed("no server is named %q at %s; did you mean %q?", server, r.url, near)
+	}
+	return failed("no server is named %q at %s; %s/ lists those you may use", server, r.url, r.url)
+}
+
+// other says that something else answers at the address.
+func (r *remote) other() error { return failed("%s does not answer as a Drawbridge does", r.url) }
+
+// unreachable says why nothing came back from the address.
+func (r *remote) unreachable(err error) error {
+	switch reached := new(url.Error); {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return failed("%s does not answer; is the gateway running?", r.url)
+	case errors.As(err, &reached):
+		return failed("%s cannot be reached: %w", r.url, cause(err))
+	}
+	return failed("%s: %w", r.url, err)
 }
 
 func (r *remote) signIn(ctx context.Context, server, scope string) (string, error) {
@@ -250,6 +300,9 @@ func (r *remote) locate() error {
 		}
 		r.token = token
 	}
+	if r.token == "" && r.given != nil && r.given() { // somebody meant another caller than a sign-in would give
+		return usage("--token: is empty; leave it out to sign in")
+	}
 	if r.url == "" {
 		r.url = "http://127.0.0.1:8080"
 		if _, err := os.Stat(r.p.config); err == nil {
@@ -258,11 +311,17 @@ func (r *remote) locate() error {
 				return err
 			}
 			r.url = cfg.PublicURL
+			for i := range cfg.MCPServers {
+				r.known = append(r.known, cfg.MCPServers[i].Name)
+			}
 		}
 	}
 	r.url = strings.TrimRight(r.url, "/")
 	if !isURL(r.url) {
-		return usage("--url %s: must be an http or https address", r.url)
+		return usage("--url %s: must be an http or https address, such as http://127.0.0.1:8080", r.url)
+	}
+	if u, err := url.Parse(r.url); err == nil && u.Path+u.RawQuery != "" {
+		return usage("--url %s: is more than the gateway's address, %s://%s", r.url, u.Scheme, u.Host)
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func (r *remote) connection(ctx context.Context, server string) (connection, err
 	}
 	resp, err := r.http().Do(req)
 	if err != nil {
-		return connection{}, failed("%s does not answer; is the gateway running?", r.url)
+		return connection{}, r.unreachable(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	var doc struct {
@@ -66,10 +66,10 @@ func (r *remote) connection(ctx context.Context, server string) (connection, err
 		Name     string `json:"resource_name"`
 	}
 	switch err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&doc); {
-	case resp.StatusCode == http.StatusNotFound:
-		return connection{}, failed("no server is named %q at %s", server, r.url)
+	case resp.StatusCode == http.StatusNotFound && strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json"):
+		return connection{}, r.noServer(server)
 	case resp.StatusCode != http.StatusOK || err != nil || !isURL(doc.Resource) || !strings.HasSuffix(doc.Resource, "/mcp/"+server):
-		return connection{}, failed("%s does not answer as a Drawbridge does", r.url)
+		return connection{}, r.other()
 	}
 	return newConnection(strings.TrimSuffix(doc.Resource, "/mcp/"+server), server, printable(doc.Name), ""), nil
 }

@@ -169,7 +169,7 @@ func resourcesOf(cfg *Config, s *snapshot) []oauth.Resource {
 		URI: adminResource(cfg.PublicURL), Name: "admin", Title: "Administration of this gateway", Scope: "admin",
 		Tools: func(*identity.Caller) []oauth.ToolInfo { return nil },
 		Usable: func(c *identity.Caller) (bool, string) {
-			return entitled(c, cfg.Admins), "you are not an administrator of this gateway"
+			return entitled(c, cfg.Admins), "the rights of an administrator"
 		},
 		Allowed: func(c *identity.Caller, _ string) bool { return entitled(c, cfg.Admins) },
 	})

@@ -179,7 +179,7 @@ func (s *signIn) do(r *http.Request, into any) error {
 	r.Header.Set("Accept", "application/json")
 	answer, err := s.client.Do(r)
 	if err != nil {
-		return fmt.Errorf("%s does not answer", s.base)
+		return fmt.Errorf("%s does not answer: %w", s.base, cause(err))
 	}
 	defer func() { _ = answer.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))

@@ -15,7 +15,7 @@ import (
 
 // developmentSignIn walks the pages of a gateway's development sign-in: it chooses the person and allows. It does so
 // only when the gateway is on this computer and the first page is the development sign-in; else it returns nil, and the
-// person uses a browser.
+// person uses a browser. A first page that is the redirect already is the gateway's refusal.
 func (s *signIn) developmentSignIn(ctx context.Context, address string) (url.Values, error) {
 	base, err := url.Parse(s.base)
 	if err != nil || !loopbackHost(base.Hostname()) {
@@ -27,6 +27,9 @@ func (s *signIn) developmentSignIn(ctx context.Context, address string) (url.Val
 	}
 	w := &walker{origin: base.Scheme + "://" + base.Host, client: &http.Client{Jar: jar, Transport: s.client.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	page, err := w.open(ctx, http.MethodGet, address, nil)
+	if err == nil && page.left != nil && page.left.Host == redirectOf(address) {
+		return page.left.Query(), nil
+	}
 	if err != nil || page.at == nil || page.at.Path != "/oauth/dev/sign-in" {
 		return nil, err
 	}
@@ -53,6 +56,19 @@ func (s *signIn) developmentSignIn(ctx context.Context, address string) (url.Val
 		return nil, fmt.Errorf("sign-in: %s", page.text())
 	}
 	return page.left.Query(), nil
+}
+
+// redirectOf is the host that an authorization request asks to be sent back to.
+func redirectOf(address string) string {
+	asked, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	back, err := url.Parse(asked.Query().Get("redirect_uri"))
+	if err != nil {
+		return ""
+	}
+	return back.Host
 }
 
 func loopbackHost(host string) bool {
@@ -165,16 +181,18 @@ func (p *page) text() string {
 	if p.doc == nil {
 		return "the browser was sent away"
 	}
-	text := ""
+	cause, note := "", ""
 	for n := range p.doc.Descendants() {
-		if n.Data == "main" {
-			text = textOf(n)
+		switch {
+		case n.Data == "p" && attribute(n, "class") == "cause":
+			cause = textOf(n)
+		case n.Data == "p" && attribute(n, "class") == "note":
+			note = " (" + textOf(n) + ")"
+		case n.Data == "main" && cause == "":
+			cause = textOf(n)
 		}
 	}
-	if text == "" {
-		text = textOf(p.doc)
-	}
-	return text[:min(len(text), 300)]
+	return printable(strings.ToValidUTF8(cause[:min(len(cause), 500)], "") + note)
 }
 
 func attribute(n *html.Node, name string) string {

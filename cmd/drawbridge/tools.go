@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -43,8 +44,8 @@ func (p *program) toolsCommand() *cobra.Command {
 		Short: "List the tools a server offers you",
 		Args:  operands(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if format != "text" && format != "json" {
-				return usage("--format must be text or json, not %q", format)
+			if format != "text" && format != "json" && format != "yaml" {
+				return errors.New("--format must be text, json or yaml")
 			}
 			if err := r.locate(); err != nil {
 				return err
@@ -64,7 +65,7 @@ func (p *program) toolsCommand() *cobra.Command {
 		},
 	}
 	r.flags(c)
-	c.Flags().StringVar(&format, "format", "text", "text or json")
+	c.Flags().StringVar(&format, "format", "text", "text, json or yaml")
 	return c
 }
 
@@ -90,6 +91,13 @@ func (p *program) printTools(server string, tools []client.Tool, format string) 
 			return failed("%s: %w", t.Name, err)
 		}
 		report.Tools = append(report.Tools, line)
+	}
+	return p.printToolReport(report, format)
+}
+
+func (p *program) printToolReport(report toolReport, format string) error {
+	if format == "yaml" {
+		return printYAML(p.out, report)
 	}
 	return printJSON(p.out, report)
 }
@@ -152,7 +160,7 @@ func (r *remote) printAll(ctx context.Context, server, format string) error {
 	req.Header.Set("Authorization", "Bearer "+r.token)
 	resp, err := r.http().Do(req)
 	if err != nil {
-		return failed("reach the gateway: %w", err)
+		return r.unreachable(err)
 	}
 	defer resp.Body.Close()
 	var answer struct {
@@ -162,12 +170,14 @@ func (r *remote) printAll(ctx context.Context, server, format string) error {
 	}
 	err = json.NewDecoder(io.LimitReader(resp.Body, 64<<20)).Decode(&answer)
 	switch {
+	case resp.StatusCode == http.StatusNotFound && answer.Title != "":
+		return r.noServer(server)
 	case resp.StatusCode != http.StatusOK:
-		return failed("%s: the gateway answered %s %s", server, resp.Status, printable(answer.Title+answer.Detail))
+		return failed("%s: the gateway answered %s: %s", server, resp.Status, printable(answer.Title+answer.Detail))
 	case err != nil:
 		return failed("%s: read the answer: %w", server, err)
-	case format == "json":
-		return printJSON(r.p.out, toolReport{Server: server, Tools: answer.Items})
+	case format != "text":
+		return r.p.printToolReport(toolReport{Server: server, Tools: answer.Items}, format)
 	}
 	w := tabwriter.NewWriter(r.p.out, 0, 4, 2, ' ', 0)
 	for _, t := range answer.Items {
