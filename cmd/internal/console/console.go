@@ -248,7 +248,7 @@ func (h *Handler) admin(c echo.Context) error {
 		return h.render(c, adminPage, http.StatusForbidden, v)
 	}
 	for _, s := range h.Servers() {
-		v.Servers = append(v.Servers, card{Server: s, Usable: true, Tools: s.Tools(v.Caller)})
+		v.Servers = append(v.Servers, card{Server: s, Usable: s.Allowed(v.Caller), Tools: s.Tools(v.Caller)})
 	}
 	v.Status = h.Status(c.Request().Context())
 	if h.Held != nil {

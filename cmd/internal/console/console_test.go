@@ -135,6 +135,28 @@ func TestTheConsoleIsForAdministrators(t *testing.T) {
 	}
 }
 
+// A number of tools says how many there are; where there is none to count, why.
+func TestPagesCountWhatThereIs(t *testing.T) {
+	h, _ := house(admin)
+	h.Servers = func() []Server {
+		of := func(name string, allowed bool, tools ...Tool) Server {
+			return Server{Name: name, Title: name, Allowed: func(*identity.Caller) bool { return allowed }, Tools: func(*identity.Caller) []Tool { return tools }}
+		}
+		return []Server{of("one", true, Tool{Name: "a"}), of("two", true, Tool{Name: "a"}, Tool{Name: "b"}), of("silent", true), of("theirs", false)}
+	}
+	portal, console := ask(t, h, "GET", "/", nil).Body.String(), ask(t, h, "GET", "/admin", nil).Body.String()
+	for _, want := range []string{"<summary>1 tool</summary>", "<summary>2 tools</summary>", "<code>silent</code></p>"} {
+		if !strings.Contains(portal, want) {
+			t.Errorf("the portal lacks %q", want)
+		}
+	}
+	for _, want := range []string{"<td>two</td><td></td><td>2</td>", "<td>silent</td><td></td><td>none seen</td>", "<td>theirs</td><td></td><td>not for you</td>"} {
+		if !strings.Contains(console, want) {
+			t.Errorf("the console lacks %q:\n%s", want, console)
+		}
+	}
+}
+
 func TestConnectTellsNothingOfServersOneMayNotSee(t *testing.T) {
 	h, _ := house(user)
 	if got := ask(t, h, "GET", "/connect/open.json", nil); got.Code != 200 || got.Body.String() != `{"name":"open"}` {
