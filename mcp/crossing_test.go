@@ -110,10 +110,16 @@ type inMemory struct {
 	closed chan struct{}
 }
 
-func (n *inMemory) dial(context.Context, string, string) (net.Conn, error) {
+func (n *inMemory) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	here, there := net.Pipe()
-	n.conns <- there
-	return here, nil
+	select {
+	case n.conns <- there:
+		return here, nil
+	case <-n.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func (n *inMemory) Accept() (net.Conn, error) {

@@ -290,7 +290,7 @@ func TestAFloodOfStrayQuestionsIsBounded(t *testing.T) {
 // Neither does one that asks without end in the middle of a call.
 func TestAFloodOfQuestionsInACallIsBounded(t *testing.T) {
 	up := mcptest.NewOldUpstream(t)
-	hold, answers := make(chan struct{}), make(chan string, 1000)
+	hold, read, answers := make(chan struct{}), make(chan struct{}), make(chan string, 1000)
 	up.Hold = func(m mcptest.UpstreamMessage) {
 		if m.Method == "" {
 			answers <- string(m.ID)
@@ -301,6 +301,8 @@ func TestAFloodOfQuestionsInACallIsBounded(t *testing.T) {
 		for i := range 500 {
 			say(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"ping"}`, i))
 		}
+		say(`{"jsonrpc":"2.0","method":"notifications/message","params":{}}`)
+		<-read // all of them: what is read now would find room when the answers are taken
 		for range 2 * maxQuestions {
 			<-answers
 		}
@@ -308,7 +310,7 @@ func TestAFloodOfQuestionsInACallIsBounded(t *testing.T) {
 		close(hold)
 	})
 	l := oldLeg(t, up, SSE)
-	do(t, l, &Request{On: as("a"), Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"t"}`)})
+	do(t, l, &Request{On: as("a"), Method: "tools/call", Tool: "t", Params: json.RawMessage(`{"name":"t"}`), Notify: func(*strictjson.Message) { close(read) }})
 	if n := len(answers); n > 0 {
 		t.Errorf("%d more answers than may be under way", n)
 	}
