@@ -25,7 +25,7 @@ func answering(t testing.TB, schema string, o Options) *Tool {
 }
 
 // A client that cannot read structuredContent loses the message, and the text with it: readers in Go and Rust refuse
-// numbers beyond a double, readers in Python and Rust half surrogate pairs and values of 128 or 200 levels.
+// numbers beyond a double and repeated keys, readers in Python and Rust half surrogate pairs and values of 128 or 200 levels.
 func TestEveryClientCanReadStructuredContent(t *testing.T) { // O4, O6
 	d := importText(t, answersDoc, Options{})
 	deep := strings.Repeat(`[`, 300) + strings.Repeat(`]`, 300)
@@ -39,6 +39,8 @@ func TestEveryClientCanReadStructuredContent(t *testing.T) { // O4, O6
 		{"free", `{"a":"\ud83d\ude00"}`, `{"a":"\ud83d\ude00"}`},
 		{"typed", `{"id":1,"x":` + deep + `}`, `{"id":1,"x":` + strings.Repeat(`[`, 64) + strings.Repeat(`]`, 64) + `}`},
 		{"list", `1e400`, `{}`},
+		{"free", `{"a":1,"b":{"c":1,"\u0063":2},"a":3}`, `{"a":3,"b":{"c":2}}`},
+		{"typed", `{"id":1,"id":2}`, `{"id":2}`},
 	} {
 		r := read200(t, d.Tool(c.tool), c.body)
 		if r.Content[0].Text != c.body || string(r.Structured) != c.want {

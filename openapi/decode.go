@@ -122,9 +122,11 @@ func (p *jsonParser) object() (any, error) {
 		if !p.take(':') {
 			return nil, errBadJSON
 		}
+		known := len(m)
 		if m[key], err = p.value(); err != nil {
 			return nil, err
 		}
+		p.odd = p.odd || len(m) == known // strict readers refuse a repeated key; the last one counts
 		if p.take(',') {
 			continue
 		}

@@ -10,7 +10,7 @@ import (
 const portableDepth = 64
 
 // decodeAnswer decodes the JSON of an API. odd says that the text is JSON of which some clients cannot read a part:
-// numbers outside of a double's range, halves of surrogate pairs, very deep values.
+// numbers outside of a double's range, halves of surrogate pairs, very deep values, repeated keys.
 func decodeAnswer(text string) (v any, odd bool, err error) {
 	p := jsonParser{s: text}
 	v, err = p.document()
