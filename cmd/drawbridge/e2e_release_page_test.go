@@ -60,11 +60,17 @@ func TestHeldToolsAreReleasedInABrowser(t *testing.T) {
 			Height     float64
 			Buttons    []string
 		}
+		Portal struct {
+			Broken       []string // words of the console's tables that go over several lines
+			Applications int
+			Wide         float64
+		}
 		After struct {
 			URL  string
 			Left []string
 		}
 	}
+	s.token(t, "admin", "alice") // a long name in the portal's table
 	node(t, &r, "release.mjs", s.url, "alice", out)
 	if len(r.Failures) > 0 || len(r.Pages) != 3 {
 		t.Fatalf("complaints %v, %d pages", r.Failures, len(r.Pages))
@@ -78,6 +84,9 @@ func TestHeldToolsAreReleasedInABrowser(t *testing.T) {
 				t.Errorf("%s lacks %q:\n%s", p.Name, text, p.Text)
 			}
 		}
+	}
+	if r.Portal.Wide > 320 || r.Portal.Applications == 0 || len(r.Portal.Broken) > 0 {
+		t.Errorf("at 320 px the console breaks %q, the portal with %d applications scrolls to %v", r.Portal.Broken, r.Portal.Applications, r.Portal.Wide)
 	}
 	if !strings.HasPrefix(r.After.URL, s.url+"/admin") || len(r.After.Left) != 3 {
 		t.Errorf("after the first release (Tab stops %q): %+v", r.Stops, r.After)
