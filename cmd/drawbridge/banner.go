@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -47,16 +48,27 @@ func printSkipped(w io.Writer, doc *openapi.Document) {
 	}
 }
 
-// nextCommand is a call that works as typed: a tool that reads and needs no arguments, else the first.
+// nextCommand is a call that works as typed where that can be: of a tool that reads and needs no arguments, else of one
+// that reads and whose arguments are easily typed, else of the first.
 func (t *trial) nextCommand(base string, doc *openapi.Document) string {
 	tool, arguments := doc.Tools[0], ""
 	if t.spec == "" {
 		tool, arguments = doc.Tool("listOrders"), " limit=3"
 	} else {
+		best := -1
 		for _, c := range doc.Tools {
-			if c.Annotations.ReadOnly && !strings.Contains(string(c.InputSchema), `"required"`) {
-				tool = c
-				break
+			text, least, plain := sampleArguments(c.InputSchema)
+			fit := 0
+			switch {
+			case c.Annotations.ReadOnly && least == 0:
+				fit = 3
+			case c.Annotations.ReadOnly && plain:
+				fit = 2
+			case plain:
+				fit = 1
+			}
+			if fit > best {
+				best, tool, arguments = fit, c, text
 			}
 		}
 	}
@@ -65,6 +77,48 @@ func (t *trial) nextCommand(base string, doc *openapi.Document) string {
 		command += " --url " + base
 	}
 	return command
+}
+
+// sampleArguments are the required arguments of a tool as one types them, how many there are, and whether they are single
+// values; what has no example is written in capitals, to be replaced.
+func sampleArguments(schema json.RawMessage) (text string, least int, plain bool) {
+	var s struct {
+		Properties map[string]struct {
+			Type           any
+			Default        any
+			Examples, Enum []any
+		}
+		Required []string
+	}
+	if json.Unmarshal(schema, &s) != nil { // nothing that is easily typed
+		return "", 1, false
+	}
+	plain = true
+	for _, name := range s.Required {
+		p := s.Properties[name]
+		var value any = strings.ToUpper(name)
+		switch {
+		case p.Default != nil:
+			value = p.Default
+		case len(p.Examples) > 0:
+			value = p.Examples[0]
+		case len(p.Enum) > 0:
+			value = p.Enum[0]
+		case p.Type == "integer" || p.Type == "number":
+			value = 1
+		case p.Type == "boolean":
+			value = true
+		case p.Type == "array" || p.Type == "object":
+			plain = false
+		}
+		typed, single := value.(string)
+		if !single {
+			b, _ := json.Marshal(value)
+			typed = string(b)
+		}
+		text += " " + shellWord(name+"="+typed)
+	}
+	return text, len(s.Required), plain
 }
 
 // ownName is how this program can be called again from the same folder.
