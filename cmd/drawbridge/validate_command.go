@@ -20,6 +20,8 @@ type report struct {
 	Warnings   []Fault      `json:"warnings"`
 	Governance []any        `json:"governance"`
 	Counts     reportCounts `json:"counts"`
+
+	unread int
 }
 
 type reportCounts struct {
@@ -71,7 +73,7 @@ func checkFile(ctx context.Context, p *program, fetch bounded) (*report, error) 
 	errs = strictyaml.Sort(append(errs, docs.errors...))
 	warnings = strictyaml.Sort(append(warnings, docs.warnings...))
 	r := &report{
-		File: p.config, Valid: len(errs) == 0, Errors: []Fault{}, Warnings: []Fault{}, Governance: []any{},
+		File: p.config, Valid: len(errs) == 0, Errors: []Fault{}, Warnings: []Fault{}, Governance: []any{}, unread: docs.unread,
 		Counts: reportCounts{
 			Backends: len(cfg.Backends), APIs: len(cfg.APIs), Tools: docs.tools, Skipped: docs.skipped,
 			MCPServers: len(cfg.MCPServers), Models: len(cfg.LLM.Models), Products: len(cfg.Products),
@@ -110,9 +112,13 @@ func (p *program) printReport(r *report, format string) error {
 
 func (r *report) line() string {
 	c := r.Counts
-	return fmt.Sprintf("%s: good: %s, %s (%s, %d skipped), %s, %s, %s", r.File, count(c.Backends, "backend"),
+	unread := ""
+	if r.unread > 0 { // their tools are not among those that were counted, nor was anything held against them
+		unread = fmt.Sprintf("; %s behind URLs not read: --online reads them", count(r.unread, "document"))
+	}
+	return fmt.Sprintf("%s: good: %s, %s (%s, %d skipped), %s, %s, %s%s", r.File, count(c.Backends, "backend"),
 		count(c.APIs, "api"), count(c.Tools, "tool"), c.Skipped, count(c.MCPServers, "server"), count(c.Models, "model"),
-		count(c.Products, "product"))
+		count(c.Products, "product"), unread)
 }
 
 // count writes a number with its noun: 1 backend, 2 backends.

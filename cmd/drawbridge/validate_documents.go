@@ -83,6 +83,7 @@ type documentCheck struct {
 	fetch            fetcher
 	errors, warnings []Fault
 	tools, skipped   int
+	unread           int                          // documents behind URLs that were not fetched
 	docs             map[string]*openapi.Document // by API
 }
 
@@ -103,6 +104,7 @@ func (c *documentCheck) document(ctx context.Context, at string, a *APIConfig) {
 	src, root := openapi.Source{Location: a.DocumentPath(c.pos.File())}, ""
 	if isURL(a.Document) {
 		if c.fetch == nil {
+			c.unread++
 			return
 		}
 		root = a.Document
