@@ -28,7 +28,7 @@ func parse(data []byte) (*yaml.Node, *Fault) {
 	}
 	var doc, more yaml.Node
 	if err := loader.Load(&doc); err != nil {
-		return nil, syntaxFault(err)
+		return nil, syntaxFault(data, err)
 	}
 	if len(doc.Content) == 0 || isNull(doc.Content[0]) {
 		return nil, &Fault{Line: 1, Column: 1, Message: "the file is empty"}
@@ -37,7 +37,7 @@ func parse(data []byte) (*yaml.Node, *Fault) {
 	case err == nil:
 		return nil, &Fault{Line: more.Line, Column: more.Column, Message: "a second YAML document begins here; one file holds one"}
 	case !errors.Is(err, io.EOF):
-		return nil, syntaxFault(err)
+		return nil, syntaxFault(data, err)
 	}
 	c := counter{}
 	if f := c.count(doc.Content[0], 1); f != nil {
@@ -79,7 +79,7 @@ func place(data []byte, offset int) Position {
 
 // syntaxFault words the parser's error without any text of the file: a pasted password that begins with * would else
 // come back as the name of an unknown anchor.
-func syntaxFault(err error) *Fault {
+func syntaxFault(data []byte, err error) *Fault {
 	if errors.Is(err, io.EOF) {
 		return &Fault{Line: 1, Column: 1, Message: "the file is empty"}
 	}
@@ -96,10 +96,21 @@ func syntaxFault(err error) *Fault {
 		f.Message = "no anchor of this name comes before this alias"
 	case strings.Contains(m, "max depth"):
 		f.Message = fmt.Sprintf("nesting is deeper than %d", maxDepth)
+	case strings.Contains(m, "cannot start any token") && tabAt(data, *f):
+		f.Message = "not YAML: a tab; lines are indented with spaces"
 	default:
 		f.Message = "not YAML: " + m
 	}
 	return f
+}
+
+// tabAt reports whether a tab is at the place of a fault.
+func tabAt(data []byte, f Fault) bool {
+	for range f.Line - 1 {
+		_, data, _ = bytes.Cut(data, []byte("\n"))
+	}
+	line, _, _ := bytes.Cut(data, []byte("\n"))
+	return f.Column >= 1 && f.Column <= len(line) && line[f.Column-1] == '\t'
 }
 
 // counter walks a document as decoding will, aliases included.
