@@ -46,6 +46,7 @@ func (g *gateway) consoleStatus(ctx context.Context, s *snapshot) console.Status
 		database = "does not answer"
 	}
 	st.Checks = []console.Check{{Name: "Database", State: database}, {Name: "Sign-in", State: providerName(s.cfg.SignIn.Provider)}}
+	st.Strays, _ = g.strayRules(ctx, s) // where the pins cannot be read, the page of them fails and says so
 	for _, m := range s.models.All() {
 		st.Models = append(st.Models, console.Model{Name: m.Name, Target: m.Target, Provider: string(m.Provider)})
 	}

@@ -167,6 +167,7 @@ func (g *gateway) install(ctx context.Context, cfg *Config, pos *Positions) erro
 	g.edge.Configure(cfg.PublicURL, cfg.AllowedOrigins, cfg.Limits.Limits)
 	g.edge.Changed()
 	g.tellChanges(prev, next)
+	g.warnOfStrayRules(ctx, next)
 	return nil
 }
 

@@ -62,6 +62,7 @@ type Status struct {
 	Backends                  []string
 	Checks                    []Check
 	Skipped                   []Skipped
+	Strays                    []StrayRule
 }
 
 // Model is one model on the console.
@@ -69,6 +70,9 @@ type Model struct{ Name, Target, Provider string }
 
 // Check is one line of the health table.
 type Check struct{ Name, State string }
+
+// StrayRule is an entry of access.tools that names no tool an upstream was seen to have; Near is the tool that may be meant.
+type StrayRule struct{ Server, Tool, Near string }
 
 // Skipped is an operation of a document that did not become a tool.
 type Skipped struct{ API, Method, Path, Reason string }
