@@ -73,7 +73,7 @@ func (t *trial) nextCommand(base string, doc *openapi.Document) string {
 		}
 	}
 	command := fmt.Sprintf("%s call %s %s%s", ownName(), t.name, tool.Name, arguments)
-	if base != "http://127.0.0.1:8080" {
+	if base != defaultGateway {
 		command += " --url " + base
 	}
 	return command

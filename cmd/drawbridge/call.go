@@ -21,6 +21,9 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/mcp/client"
 )
 
+// defaultGateway is where a gateway without a configuration file serves: one that try started.
+const defaultGateway = "http://127.0.0.1:8080"
+
 // remote is a gateway that the command line talks to, as an MCP client like any other.
 type remote struct {
 	p      *program
@@ -304,7 +307,7 @@ func (r *remote) locate() error {
 		return usage("--token: is empty; leave it out to sign in")
 	}
 	if r.url == "" {
-		r.url = "http://127.0.0.1:8080"
+		r.url = defaultGateway
 		if _, err := os.Stat(r.p.config); err == nil {
 			cfg, err := r.p.loadConfig()
 			if err != nil {

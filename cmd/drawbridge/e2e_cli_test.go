@@ -123,3 +123,11 @@ func TestTheCommandLineAgainstTry(t *testing.T) {
 		}
 	})
 }
+
+// Without a configuration file every command means the gateway that try starts; whether one serves there is not this test's.
+func TestHealthcheckMeansTheGatewayOfTry(t *testing.T) {
+	_, errs, code := command(t, t.TempDir(), nil, "healthcheck")
+	if code != 0 && (code != exitFailed || !strings.Contains(errs, defaultGateway) && !strings.Contains(errs, "not ready")) {
+		t.Errorf("= %d %q", code, errs)
+	}
+}

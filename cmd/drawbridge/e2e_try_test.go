@@ -149,6 +149,7 @@ func TestBadInputIsToldPlainly(t *testing.T) {
 		{"two documents", []string{"try", "a.yaml", "b.yaml"}, 2, `"b.yaml" is too much: drawbridge try [SPEC]`},
 		{"no configuration at all", []string{"serve"}, 2, "drawbridge.yaml: no such file; name one with -c FILE, or start without one: drawbridge try"},
 		{"call without a gateway", []string{"call", "orders", "getOrder", "--url", "http://127.0.0.1:9"}, 1, "http://127.0.0.1:9"},
+		{"healthcheck with a file that is not there", []string{"healthcheck", "-c", "nowhere.yaml"}, 2, "nowhere.yaml: no such file"},
 		{"call with a bad argument", []string{"call", "orders", "getOrder", "orderId", "--url", "http://127.0.0.1:9"}, 2, "key=value"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -30,9 +31,12 @@ func (p *program) healthcheckCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Exit 0 when the gateway is ready (for containers)",
-		Long:  "Asks /readyz of --url, or of the listener in the configuration. Exit 0: ready or degraded; 1: not.",
+		Long:  "Asks /readyz of --url, or of the listener in the configuration; where there is no such file, as beside try, of http://127.0.0.1:8080. Exit 0: ready or degraded; 1: not.",
 		Args:  operands(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := os.Stat(p.config); url == "" && err != nil && !cmd.Flags().Changed("config") {
+				url = defaultGateway
+			}
 			at := probe{base: url, via: &http.Transport{}}
 			if url == "" {
 				var err error
