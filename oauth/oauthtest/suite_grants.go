@@ -39,6 +39,11 @@ func RunGrantStore(t *testing.T, newStore NewStore) {
 		wantSame(t, "revoked", got.Revoked, suiteNow.Add(time.Second))
 		wantSame(t, "reason", got.Reason, "reuse")
 	})
+	runGrantChanges(t, newStore)
+}
+
+// runGrantChanges checks updates, and the list of a person's grants.
+func runGrantChanges(t *testing.T, newStore NewStore) {
 	t.Run("an update replaces identity and upstream and nothing else", func(t *testing.T) {
 		s, ctx, g := newStore(t), t.Context(), suiteGrant("g1", "t1/o1")
 		finish(t, s, g)
@@ -89,16 +94,19 @@ func RunGrantStore(t *testing.T, newStore NewStore) {
 	})
 }
 
+// withGrant is a store with grant g1 and its first refresh token, r1.
+func withGrant(t *testing.T, newStore NewStore) oauth.Store {
+	t.Helper()
+	s := newStore(t)
+	finish(t, s, suiteGrant("g1", "t1/o1"))
+	must(t, s.PutRefresh(t.Context(), suiteRefresh("r1", "g1", 1)))
+	return s
+}
+
 // RunRefreshStore checks what every RefreshStore must do.
 func RunRefreshStore(t *testing.T, newStore NewStore) {
-	withGrant := func(t *testing.T) oauth.Store {
-		s := newStore(t)
-		finish(t, s, suiteGrant("g1", "t1/o1"))
-		must(t, s.PutRefresh(t.Context(), suiteRefresh("r1", "g1", 1)))
-		return s
-	}
 	t.Run("a token comes back as it was put", func(t *testing.T) {
-		s := withGrant(t)
+		s := withGrant(t, newStore)
 		got, err := s.Refresh(t.Context(), "r1")
 		must(t, err)
 		wantSame(t, "token", got, suiteRefresh("r1", "g1", 1))
@@ -106,7 +114,7 @@ func RunRefreshStore(t *testing.T, newStore NewStore) {
 		wantError(t, "unknown", err, oauth.ErrNotFound)
 	})
 	t.Run("rotation uses the old one up and puts the next in its place", func(t *testing.T) { // oauth.md §9.3
-		s, ctx := withGrant(t), t.Context()
+		s, ctx := withGrant(t, newStore), t.Context()
 		must(t, s.Rotate(ctx, "r1", suiteNow.Add(time.Minute), "dbr_r2.secret", suiteRefresh("r2", "g1", 2)))
 		old, err := s.Refresh(ctx, "r1")
 		must(t, err)
@@ -122,7 +130,7 @@ func RunRefreshStore(t *testing.T, newStore NewStore) {
 		must(t, s.Rotate(ctx, "r2", suiteNow, "dbr_r4.secret", suiteRefresh("r4", "g1", 3)))
 	})
 	t.Run("of 50 rotations one wins", func(t *testing.T) { // oauth.md §9.3
-		s, ctx := withGrant(t), t.Context()
+		s, ctx := withGrant(t, newStore), t.Context()
 		won := compete(t, oauth.ErrConflict, func(i int) error {
 			id := fmt.Sprintf("n%d", i)
 			return s.Rotate(ctx, "r1", suiteNow, "dbr_"+id, suiteRefresh(id, "g1", 2))
@@ -139,21 +147,26 @@ func RunRefreshStore(t *testing.T, newStore NewStore) {
 			t.Errorf("%d won, made %q, successor %q", won, made, old.Successor)
 		}
 	})
+	runRefreshEnds(t, newStore)
+}
+
+// runRefreshEnds checks tokens that do not rotate: unknown ones, and those of a grant that ended.
+func runRefreshEnds(t *testing.T, newStore NewStore) {
 	t.Run("an unknown token does not rotate", func(t *testing.T) {
-		s := withGrant(t)
+		s := withGrant(t, newStore)
 		wantError(t, "unknown", s.Rotate(t.Context(), "r9", suiteNow, "x", suiteRefresh("r10", "g1", 2)), oauth.ErrConflict)
 		_, err := s.Refresh(t.Context(), "r10")
 		wantError(t, "its successor", err, oauth.ErrNotFound)
 	})
 	t.Run("revoking the grant ends its tokens", func(t *testing.T) { // oauth.md §9.3
-		s, ctx := withGrant(t), t.Context()
+		s, ctx := withGrant(t, newStore), t.Context()
 		must(t, s.RevokeGrant(ctx, "g1", "user", suiteNow))
 		wantError(t, "rotating", s.Rotate(ctx, "r1", suiteNow, "x", suiteRefresh("r2", "g1", 2)), oauth.ErrConflict)
 		_, err := s.Refresh(ctx, "r2")
 		wantError(t, "its successor", err, oauth.ErrNotFound)
 	})
 	t.Run("a revocation and a rotation at once leave no token that works", func(t *testing.T) {
-		s, ctx := withGrant(t), t.Context()
+		s, ctx := withGrant(t, newStore), t.Context()
 		compete(t, oauth.ErrConflict, func(i int) error {
 			if i%2 == 0 {
 				return s.RevokeGrant(ctx, "g1", "user", suiteNow)

@@ -133,6 +133,11 @@ func RunTransactionStore(t *testing.T, newStore NewStore) {
 		wantError(t, "same state", s.PutTransaction(ctx, other, 10), oauth.ErrConflict)
 	})
 	t.Run("only open ones that have not expired count against the limit", testOpenLimit(newStore))
+	runTransactionSwaps(t, newStore)
+}
+
+// runTransactionSwaps checks how a transaction goes on and ends, and what callers have in their hands.
+func runTransactionSwaps(t *testing.T, newStore NewStore) {
 	t.Run("a swap from another status is a conflict and changes nothing", func(t *testing.T) {
 		s, ctx, tx := newStore(t), t.Context(), suiteTransaction("t1")
 		must(t, s.PutTransaction(ctx, tx, 10))
