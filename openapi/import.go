@@ -35,6 +35,9 @@ type importer struct {
 	argFaults          map[string][]argFault
 }
 
+// ErrNotOpenAPI is a document that could be read and names no version of OpenAPI that there is.
+var ErrNotOpenAPI = errors.New("not an OpenAPI document")
+
 // Import reads one document and turns its operations into tools. It fails when nothing can be read, and when no tool
 // came out; the Document then still says what was skipped and why.
 func Import(ctx context.Context, src Source, o Options) (d *Document, err error) {
@@ -100,7 +103,7 @@ func (im *importer) identify() error {
 		if text != "" {
 			got = fmt.Sprintf("%q", shorten(text, 40))
 		}
-		return fmt.Errorf(`not an OpenAPI document: want swagger: "2.0" or openapi: 3.0–3.2, got %s`, got)
+		return fmt.Errorf(`%w: want swagger: "2.0" or openapi: 3.0–3.2, got %s`, ErrNotOpenAPI, got)
 	}
 	info := im.root.get("info")
 	im.doc.OpenAPI = text

@@ -22,7 +22,7 @@ func importDocument(ctx context.Context, src openapi.Source, o openapi.Options) 
 	if err == nil || doc != nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return doc, err
 	}
-	unversioned := strings.HasPrefix(err.Error(), notOpenAPI)
+	unversioned := errors.Is(err, openapi.ErrNotOpenAPI)
 	if !unversioned && !importPlace.MatchString(err.Error()) && !strings.Contains(err.Error(), "read YAML: ") {
 		return doc, err
 	}
@@ -31,12 +31,10 @@ func importDocument(ctx context.Context, src openapi.Source, o openapi.Options) 
 	case unversioned:
 		err = fmt.Errorf("%w; %s", err, what)
 	default: // where a parser for the wrong language stopped is nobody's place to look at
-		err = errors.New(strings.TrimSuffix(notOpenAPI, ": ") + "; " + what)
+		err = fmt.Errorf("%w; %s", openapi.ErrNotOpenAPI, what)
 	}
 	return doc, err
 }
-
-const notOpenAPI = "not an OpenAPI document: "
 
 // documentBytes are the bytes that an import read; nil when they cannot be had again.
 func documentBytes(src openapi.Source) []byte {
