@@ -35,5 +35,8 @@ func (c ServerConfig) Validate() error {
 
 var toolName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
 
+// ToolNameRule says what is wrong with every other name.
+const ToolNameRule = "a tool's name is 1 to 128 letters, digits, _, . and -"
+
 // ValidToolName reports whether name can name a tool at all (mcp.md J11); any other name is unknown.
 func ValidToolName(name string) bool { return toolName.MatchString(name) }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
@@ -138,13 +139,4 @@ func (r *Rules) matches(c *identity.Caller, roles []string) bool {
 }
 
 // Unknown is the answer to a call of a tool that does not exist, as far as the caller may know.
-func Unknown(tool string) error { return edge.InvalidParams("unknown tool: %s", clip(tool)) }
-
-// clip keeps what is repeated to a caller short.
-func clip(s string) string {
-	const most = 128
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
-}
+func Unknown(tool string) error { return edge.InvalidParams("unknown tool: %s", mcp.Clip(tool)) }

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/proxy/egress"
 )
 
@@ -157,7 +158,7 @@ func (p *Pending) check(answer url.Values) error {
 	case !sent && p.server.SendsIssuer:
 		return errors.New("the answer does not name its issuer although the server says that it does")
 	case answer.Get("error") != "":
-		return fmt.Errorf("the authorization server refused: %s", clip(answer.Get("error")))
+		return fmt.Errorf("the authorization server refused: %s", mcp.Clip(answer.Get("error")))
 	case answer.Get("code") == "":
 		return errors.New("the answer has no code")
 	}

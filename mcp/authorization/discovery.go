@@ -197,12 +197,3 @@ func (c *Client) scopes(resource string, res *Resource, server *Server, need *Re
 	}
 	return once
 }
-
-// clip keeps what is repeated short.
-func clip(s string) string {
-	const most = 128
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
-}

@@ -1,8 +1,6 @@
 package combined
 
 import (
-	"strings"
-
 	"github.com/drawbridge-mcp/drawbridge/mcp/access"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
@@ -27,13 +25,4 @@ func (src *source) withheld(l *list) map[string]bool {
 		return nil
 	}
 	return src.s.cfg.Hold.Withheld(src.definitions(l))
-}
-
-// clip keeps what is repeated to a caller short.
-func clip(s string) string {
-	const most = 128
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
 }

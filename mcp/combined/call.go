@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/access"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
@@ -57,14 +58,14 @@ func (s *Server) getPrompt(ctx context.Context, r *edge.Request) (json.RawMessag
 	}
 	src := s.sourceOf(name)
 	if src == nil {
-		return nil, edge.InvalidParams("unknown prompt: %s", clip(name))
+		return nil, edge.InvalidParams("unknown prompt: %s", mcp.Clip(name))
 	}
 	one, err := src.find(ctx, r, promptsList, name)
 	switch {
 	case err != nil:
 		return nil, notAsked(err)
 	case one == nil:
-		return nil, edge.InvalidParams("unknown prompt: %s", clip(name))
+		return nil, edge.InvalidParams("unknown prompt: %s", mcp.Clip(name))
 	}
 	return handled(ctx, src, src.addressed(r, one))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 )
 
@@ -49,7 +50,7 @@ func (s *Server) completePrompt(ctx context.Context, r *edge.Request) (json.RawM
 		}
 	}
 	if one == nil {
-		return nil, edge.InvalidParams("unknown prompt: %s", clip(name))
+		return nil, edge.InvalidParams("unknown prompt: %s", mcp.Clip(name))
 	}
 	if one.own != one.public {
 		named := *r

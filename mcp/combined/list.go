@@ -151,7 +151,7 @@ func (src *source) readItem(m *strictjson.Message, at strictjson.Span, of kind) 
 	case !ok || own == "":
 		return nil, "without " + of.key
 	case of.member == "tools" && !mcp.ValidToolName(own): // J11: a call of it would be one of an unknown tool
-		return nil, "a tool's name is 1 to 128 letters, digits, _, . and -"
+		return nil, mcp.ToolNameRule
 	case !of.names:
 		one = &item{own: own, public: own, wire: m.Bytes(at)}
 		if of.key == "uriTemplate" {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 )
 
@@ -128,10 +129,10 @@ func (l *list) shapes(uri string) bool {
 const codeResourceNotFound = -32002 // of legacy revisions (§17)
 
 func unknownResource(uri string, modern bool) error {
-	data, _ := json.Marshal(map[string]string{"uri": clip(uri)})
+	data, _ := json.Marshal(map[string]string{"uri": mcp.Clip(uri)})
 	code := codeResourceNotFound
 	if modern {
 		code = edge.CodeInvalidParams
 	}
-	return &edge.Error{Code: code, Msg: "unknown resource: " + clip(uri), Data: data}
+	return &edge.Error{Code: code, Msg: "unknown resource: " + mcp.Clip(uri), Data: data}
 }

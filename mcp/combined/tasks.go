@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/listing"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
@@ -139,4 +140,4 @@ func (s *Server) othersTask(c *identity.Caller, m *strictjson.Message) bool {
 	return !known
 }
 
-func unknownTask(id string) error { return edge.InvalidParams("unknown task: %s", clip(id)) }
+func unknownTask(id string) error { return edge.InvalidParams("unknown task: %s", mcp.Clip(id)) }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"sync"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/listing"
 )
@@ -129,7 +130,7 @@ func (s *Server) newView(ctx context.Context, r *edge.Request, method string, pa
 			}
 			if first, twice := taken[one.public]; !of.names && twice {
 				s.log.WarnContext(ctx, "two parts of a combined server list the same address; the first one is asked for it (mcp.md C2)",
-					"server", s.cfg.Name, "source", s.sources[i].As, "first", first, "address", clip(one.public))
+					"server", s.cfg.Name, "source", s.sources[i].As, "first", first, "address", mcp.Clip(one.public))
 				continue
 			}
 			taken[one.public] = s.sources[i].As

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
@@ -37,7 +38,7 @@ func (s *Server) noEraFor(r *edge.Request, err error) error {
 	if r.Modern {
 		return noEra(err)
 	}
-	s.log.Error("an upstream refused what the gateway made of a request", "server", s.cfg.Name, "method", clip(r.Message.Method), "err", err.Error())
+	s.log.Error("an upstream refused what the gateway made of a request", "server", s.cfg.Name, "method", mcp.Clip(r.Message.Method), "err", err.Error())
 	return &edge.Error{Code: edge.CodeInternal, Msg: "internal error", Err: err}
 }
 

@@ -84,26 +84,19 @@ func (s *Server) visible(r *edge.Request, items []json.RawMessage, withheld map[
 			continue
 		}
 		if !mcp.ValidToolName(name) { // J11: a call of it would be one of an unknown tool
-			s.leftOut(name, "a tool's name is 1 to 128 letters, digits, _, . and -")
+			s.odd.LeftOut(s.log, s.cfg.Name, name, mcp.ToolNameRule)
 			continue
 		}
 		if withheld[name] {
 			continue
 		}
 		if err := paramheader.Fault(m.Bytes(m.Member(at, "inputSchema"))); err != nil && r.Modern {
-			s.leftOut(name, "for modern clients: "+err.Error())
+			s.odd.LeftOut(s.log, s.cfg.Name, name, "for modern clients: "+err.Error())
 			continue
 		}
 		kept = append(kept, item)
 	}
 	return kept
-}
-
-// leftOut warns of a tool that cannot be offered: once, however often it is listed.
-func (s *Server) leftOut(tool, why string) {
-	if tool, why = clip(tool), clip(why); s.odd.First(tool + "\x00" + why) {
-		s.log.Warn("a tool of an upstream is left out", "server", s.cfg.Name, "tool", tool, "err", why)
-	}
 }
 
 func version(l *upstream.List) listing.Key { return listing.KeyOf(l.Hash[:]) }

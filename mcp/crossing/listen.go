@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/splice"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
@@ -71,7 +72,7 @@ func (s *Server) Notified(ctx context.Context, r *edge.Request) {
 		return // a modern upstream learns of roots when it asks for them
 	}
 	if err := s.cfg.Leg.Send(ctx, behalf(r), m.Method, m.Bytes(m.Params)); err != nil {
-		s.log.InfoContext(ctx, "an upstream was not told of a notification", "server", s.cfg.Name, "method", clip(m.Method), "err", err.Error())
+		s.log.InfoContext(ctx, "an upstream was not told of a notification", "server", s.cfg.Name, "method", mcp.Clip(m.Method), "err", err.Error())
 	}
 }
 

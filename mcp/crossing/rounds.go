@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/splice"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
@@ -115,7 +116,7 @@ func askOne(ctx context.Context, r *edge.Request, method string, params json.Raw
 	}
 	if answer.Error.Present() {
 		e := upstream.Error(answer)
-		return nil, &edge.Error{Status: http.StatusOK, Code: edge.CodeServer, Msg: "the client could not answer " + method + ": " + clip(e.Msg), Upstream: true}
+		return nil, &edge.Error{Status: http.StatusOK, Code: edge.CodeServer, Msg: "the client could not answer " + method + ": " + mcp.Clip(e.Msg), Upstream: true}
 	}
 	return answer.Bytes(answer.Result), nil
 }
@@ -123,7 +124,7 @@ func askOne(ctx context.Context, r *edge.Request, method string, params json.Raw
 func notOffered(method string) *edge.Error {
 	kind := needs[method]
 	if kind == "" {
-		kind = clip(method)
+		kind = mcp.Clip(method)
 	}
 	return &edge.Error{Status: http.StatusOK, Code: edge.CodeInvalidRequest, Msg: "the upstream asks for " + kind + ", which the client does not offer"}
 }

@@ -142,12 +142,3 @@ func failure(text string, modern bool) json.RawMessage {
 	}
 	return json.RawMessage(result + "}")
 }
-
-// clip keeps what is repeated to a caller short.
-func clip(s string) string {
-	const most = 128
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
-}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 )
 
@@ -90,7 +91,7 @@ func (x *exchange) chooseEra() error {
 
 func unsupportedHeader(version string) error {
 	return refuse(http.StatusBadRequest, CodeInvalidRequest, "unsupported protocol version %q; supported: %s",
-		clip(version), strings.Join(Supported(), ", "))
+		mcp.Clip(version), strings.Join(Supported(), ", "))
 }
 
 // checkModern is H1 to H7 and H11 of mcp.md §5: a proxy that routes by the headers must come to the same verdict as we,
@@ -108,7 +109,7 @@ func (x *exchange) checkModern() error {
 		}
 	}
 	if version != Modern { // H2
-		data, _ := json.Marshal(map[string]any{"supported": Supported(), "requested": clip(version)})
+		data, _ := json.Marshal(map[string]any{"supported": Supported(), "requested": mcp.Clip(version)})
 		return &Error{Code: CodeUnsupportedVersion, Msg: "unsupported protocol version", Data: data, Status: http.StatusBadRequest}
 	}
 	if !m.IsObject(m.ClientCapabilities) {
@@ -164,7 +165,7 @@ func (x *exchange) matchHeader(key, name, want string) error {
 		return mismatch("%s cannot be read", name)
 	}
 	if got != want {
-		return mismatch("%s says %q, the body says %q", name, clip(got), clip(want))
+		return mismatch("%s says %q, the body says %q", name, mcp.Clip(got), mcp.Clip(want))
 	}
 	return nil
 }
@@ -196,13 +197,4 @@ func HeaderValue(raw string) (value string, ok bool) {
 		return "", false
 	}
 	return string(text), true
-}
-
-// clip keeps what is repeated to a caller short.
-func clip(s string) string {
-	const most = 128
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
 }

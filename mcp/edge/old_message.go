@@ -46,7 +46,7 @@ func (x *exchange) readOldMessage() (*oldStream, error) {
 		return nil, err
 	}
 	if x.message.ProtocolVersion.Present() || isModern(versionOf(x.r.Header)) {
-		return nil, refuse(http.StatusBadRequest, CodeInvalidRequest, "this transport is of %s; connect to /mcp/%s to speak %s", oldestRevision, clip(x.name), Modern)
+		return nil, refuse(http.StatusBadRequest, CodeInvalidRequest, "this transport is of %s; connect to /mcp/%s to speak %s", oldestRevision, mcp.Clip(x.name), Modern)
 	}
 	return x.findOldStream()
 }
@@ -55,7 +55,7 @@ func (x *exchange) readOldMessage() (*oldStream, error) {
 func (x *exchange) findOldStream() (*oldStream, error) {
 	ids := x.r.URL.Query()["sessionId"]
 	if len(ids) == 0 {
-		return nil, refuse(http.StatusBadRequest, CodeInvalidRequest, "sessionId is missing; open /mcp/%s/sse first", clip(x.name))
+		return nil, refuse(http.StatusBadRequest, CodeInvalidRequest, "sessionId is missing; open /mcp/%s/sse first", mcp.Clip(x.name))
 	}
 	if len(ids) > 1 || !x.signed(ids[0]) {
 		return nil, errSession()
@@ -80,7 +80,7 @@ func (x *exchange) takeOver(stream *oldStream) error {
 	defer stream.mu.Unlock()
 	x.revision, x.capabilities, x.logLevel = stream.revision, stream.capabilities, stream.logLevel
 	if h := versionOf(x.r.Header); h != "" && x.message.Method != "initialize" && h != x.revision { // S6
-		return refuse(http.StatusBadRequest, CodeInvalidRequest, "MCP-Protocol-Version is %q, the session's is %q", clip(h), x.revision)
+		return refuse(http.StatusBadRequest, CodeInvalidRequest, "MCP-Protocol-Version is %q, the session's is %q", mcp.Clip(h), x.revision)
 	}
 	if x.message.Kind == strictjson.Request && (stream.calls >= maxOldCalls || stream.queue.waiting() > maxOldWaiting) {
 		return &Error{Code: CodeServer, Status: http.StatusTooManyRequests, Msg: "too many calls at once on this stream; wait for some of them",
@@ -187,7 +187,7 @@ func (x *exchange) agree(stream *oldStream) error {
 	stream.revision, stream.capabilities = x.revision, x.capabilities
 	stream.mu.Unlock()
 	name, _ := m.Text(m.Member(m.ClientInfoParam, "name"))
-	if name = clip(name); x.streams.first(name, x.now()) { // D5
+	if name = mcp.Clip(name); x.streams.first(name, x.now()) { // D5
 		x.log.InfoContext(x.r.Context(), "a client uses the transport of 2024-11-05, which is deprecated since 2025-03-26", "client", name, "server", x.name)
 	}
 	return nil

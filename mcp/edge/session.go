@@ -91,7 +91,7 @@ func (x *exchange) openSession(ids []string, header string) error {
 		return unavailable(err)
 	}
 	if header != "" && header != s.Revision { // S6; VS Code sends none
-		return refuse(http.StatusBadRequest, CodeInvalidRequest, "MCP-Protocol-Version is %q, the session's is %q", clip(header), s.Revision)
+		return refuse(http.StatusBadRequest, CodeInvalidRequest, "MCP-Protocol-Version is %q, the session's is %q", mcp.Clip(header), s.Revision)
 	}
 	if err := x.sessions.Touch(ctx, s.ID, x.now(), ""); errors.Is(err, mcp.ErrNoSession) {
 		return errSession()

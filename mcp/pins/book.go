@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 )
 
 // keepGone is how long a tool that disappeared keeps its pin (Q5).
@@ -303,9 +305,9 @@ func (b *Book) Held(tool string) (text string, held bool) {
 		return "", false
 	}
 	if pin.Hash == "" {
-		return fmt.Sprintf("tool %q is new and was not approved yet; an administrator must release it", clip(tool)), true
+		return fmt.Sprintf("tool %q is new and was not approved yet; an administrator must release it", mcp.Clip(tool)), true
 	}
-	return fmt.Sprintf("tool %q changed since it was approved; an administrator must release it", clip(tool)), true
+	return fmt.Sprintf("tool %q changed since it was approved; an administrator must release it", mcp.Clip(tool)), true
 }
 
 // Known reports whether a tool was seen in a list since the start (Q7).
@@ -392,7 +394,7 @@ func (b *Book) Release(ctx context.Context, tool, hash, by string) error {
 	b.pins[tool] = &next
 	b.lists = nil
 	delete(b.astray, tool) // who is shown another one is yet to be seen
-	b.Log.WarnContext(ctx, "tool.released", "server", b.Server, "tool", clip(tool), "approved", pin.Hash, "released", hash, "by", by)
+	b.Log.WarnContext(ctx, "tool.released", "server", b.Server, "tool", mcp.Clip(tool), "approved", pin.Hash, "released", hash, "by", by)
 	b.told(tool)
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 )
 
 // change is what one list makes of the pins.
@@ -146,7 +148,7 @@ func (w *change) straight(name string) (turned bool) {
 func (w *change) hold(ctx context.Context, pin *Pin, old string) {
 	w.stray(pin.Tool)
 	w.visible = append(w.visible, pin.Tool)
-	w.b.Log.WarnContext(ctx, "tool.quarantined", "server", pin.Server, "tool", clip(pin.Tool), "approved", old, "held", pin.HeldHash)
+	w.b.Log.WarnContext(ctx, "tool.quarantined", "server", pin.Server, "tool", mcp.Clip(pin.Tool), "approved", old, "held", pin.HeldHash)
 }
 
 // gone marks what the list lacks, and drops what has been gone for long (Q5).

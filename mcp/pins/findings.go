@@ -3,12 +3,14 @@ package pins
 import (
 	"context"
 	"slices"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 )
 
 // lint warns of texts that are meant for models (Q8): also of what schemas say, which models read like the rest.
 func (w *change) lint(ctx context.Context, name string, text []byte) {
 	for _, what := range Lint(texts(text), w.others) {
-		w.b.Log.WarnContext(ctx, "a tool of an upstream looks wrong", "server", w.b.Server, "tool", clip(Visible(name)), "finding", Visible(what))
+		w.b.Log.WarnContext(ctx, "a tool of an upstream looks wrong", "server", w.b.Server, "tool", mcp.Clip(Visible(name)), "finding", Visible(what))
 	}
 }
 

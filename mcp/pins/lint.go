@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 )
 
 var (
@@ -39,10 +41,10 @@ func Lint(text string, otherTools []string) []string {
 		found = append(found, "has a long run of base64")
 	}
 	if m := imperative.FindString(text); m != "" {
-		found = append(found, fmt.Sprintf("gives orders to the model (%q)", clip(m)))
+		found = append(found, fmt.Sprintf("gives orders to the model (%q)", mcp.Clip(m)))
 	}
 	if name := spokenOf(text, otherTools); name != "" {
-		found = append(found, fmt.Sprintf("speaks of the tool %q of another server", clip(name)))
+		found = append(found, fmt.Sprintf("speaks of the tool %q of another server", mcp.Clip(name)))
 	}
 	return found
 }
@@ -108,12 +110,4 @@ func texts(definition []byte) string {
 			b.WriteByte('\n')
 		}
 	}
-}
-
-func clip(s string) string {
-	const most = 128
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
 }

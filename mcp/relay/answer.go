@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 	"github.com/drawbridge-mcp/drawbridge/mcp/upstream"
@@ -75,7 +76,7 @@ func (x *exchange) judge(answer *proxy.Answer, b *body) (*edge.Passed, error) {
 	case !x.wantsAnswer():
 		return &edge.Passed{Status: http.StatusAccepted}, nil
 	case kind != "application/json":
-		return nil, notMCP("content type " + strconv.Quote(clip(kind)))
+		return nil, notMCP("content type " + strconv.Quote(mcp.Clip(kind)))
 	}
 	whole, err := b.look()
 	if err != nil {

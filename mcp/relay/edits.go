@@ -20,15 +20,8 @@ func (x *exchange) callable(name string) bool {
 	if x.s.known(name) {
 		return true
 	}
-	x.leftOut(name, "a tool's name is 1 to 128 letters, digits, _, . and -")
+	x.s.odd.LeftOut(x.s.log, x.s.cfg.Name, name, mcp.ToolNameRule)
 	return false
-}
-
-// leftOut warns of a tool that cannot be offered: once, however often it is listed.
-func (x *exchange) leftOut(tool, why string) {
-	if tool, why = clip(tool), clip(why); x.s.odd.First(tool + "\x00" + why) {
-		x.s.log.Warn("a tool of an upstream is left out", "server", x.s.cfg.Name, "tool", tool, "err", why)
-	}
 }
 
 // cut leaves out of a tools/list what the caller may not see. Entries are cut out of the bytes; what stays is untouched.

@@ -51,9 +51,9 @@ func (x *exchange) list(ctx context.Context, with editor) (*edge.Passed, error) 
 	return w.edited(p, with)
 }
 
-// page names what a request asks for: all that its caller wrote and that the upstream may make a list by. ok is false when
-// there is more of it than answers can be kept by. Who could have an answer made by something that is not in its name would
-// choose what others are shown.
+// page names what a request asks for, by what its caller wrote. ok is false when there is more of it than answers can be kept
+// by: who could have an answer made by something that is not in its name would choose what others are shown. What the client
+// calls itself (User-Agent, clientInfo), its log level and its trace are not in the name: lists vary by none of them (T7).
 func (x *exchange) page() (of upstream.PageOf, ok bool) {
 	m, h := x.r.Message, x.r.HTTP.Header
 	for _, member := range m.Members(m.Params) {

@@ -41,7 +41,7 @@ func (x *exchange) undeclarable(tool string, schema json.RawMessage) bool {
 	}
 	err := paramheader.Fault(schema)
 	if err != nil {
-		x.leftOut(tool, err.Error())
+		x.s.odd.LeftOut(x.s.log, x.s.cfg.Name, tool, err.Error())
 	}
 	return err != nil
 }

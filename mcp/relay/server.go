@@ -152,12 +152,3 @@ func (x *exchange) mayCall(ctx context.Context) error {
 	identity.RequestFrom(ctx).Note(slog.String("tool", name))
 	return x.s.rules.Scope(x.r.Caller, name)
 }
-
-// clip keeps what is repeated to a caller short.
-func clip(s string) string {
-	const most = 128
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
-}

@@ -249,12 +249,3 @@ func instructed(text string) string {
 	}
 	return text + between + sentence
 }
-
-// clip keeps what is repeated to a caller short.
-func clip(s string) string {
-	const most = 128
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
-}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
@@ -96,7 +97,7 @@ func readQuery(m *strictjson.Message) (q query, fault string) {
 				q.source = text
 			}
 		default:
-			return q, fmt.Sprintf("there is no argument %q; the arguments are query, limit, tag, source", clip(one.Key))
+			return q, fmt.Sprintf("there is no argument %q; the arguments are query, limit, tag, source", mcp.Clip(one.Key))
 		}
 	}
 	if strings.TrimSpace(q.query) == "" {
@@ -114,12 +115,12 @@ func (s *Server) describe(ctx context.Context, r *edge.Request, v *view) (json.R
 	}
 	i, ok := v.byName[name]
 	if !ok {
-		return nil, edge.InvalidParams("unknown tool: %s", clip(name))
+		return nil, edge.InvalidParams("unknown tool: %s", mcp.Clip(name))
 	}
 	identity.RequestFrom(ctx).Note(slog.String("tool", describeTool), slog.String("described", name))
 	d, ok := opened(v.tools[i].Wire)
 	if !ok {
-		return nil, edge.InvalidParams("unknown tool: %s", clip(name))
+		return nil, edge.InvalidParams("unknown tool: %s", mcp.Clip(name))
 	}
 	quoted, _ := json.Marshal(name)
 	structured := append([]byte(`{"name":`), quoted...)

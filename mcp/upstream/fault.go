@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
@@ -51,7 +52,7 @@ func LostSession(status int, answer []byte) bool {
 	if status == http.StatusNotFound {
 		return true
 	}
-	text := strings.ToLower(clip(string(answer)))
+	text := strings.ToLower(mcp.Clip(string(answer)))
 	return strings.Contains(text, "session") || strings.Contains(text, "not initialized")
 }
 
@@ -149,13 +150,4 @@ func (l *Leg) tooSlow() string {
 		s = strings.TrimSuffix(s, "0s")
 	}
 	return "the upstream did not answer within " + s
-}
-
-// clip keeps what is repeated short.
-func clip(s string) string {
-	const most = 128
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
 }

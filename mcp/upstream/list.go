@@ -138,9 +138,7 @@ func (l *Leg) undeclarable(m *strictjson.Message, tool strictjson.Span) bool {
 	err := paramheader.Fault(m.Bytes(m.Member(tool, "inputSchema")))
 	if err != nil {
 		name, _ := m.Text(m.Member(tool, "name"))
-		if why := clip(err.Error()); l.odd.First(clip(name) + "\x00" + why) {
-			l.log.Warn("a tool of an upstream is left out", "server", l.cfg.Server, "tool", clip(name), "err", why)
-		}
+		l.odd.LeftOut(l.log, l.cfg.Server, name, err.Error())
 	}
 	return err != nil
 }

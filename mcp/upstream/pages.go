@@ -16,8 +16,8 @@ const (
 	allPages = 32 << 20
 )
 
-// PageOf names a page of a list that a relay passes on. Clients of one revision that offer the same (edge.Offers) are
-// answered alike.
+// PageOf names a page of a list that a relay passes on. Clients of one revision that offer the same and speak the same
+// language are answered alike.
 type PageOf struct {
 	Method, Revision, Offers, Cursor, Language string
 }
@@ -58,7 +58,7 @@ func (l *Leg) Page(ctx context.Context, on *Behalf, of PageOf, ask func() *stric
 
 // private is the owner of what the upstream says is one caller's own.
 func private(on *Behalf) string {
-	return "private\x00" + on.Caller.Subject + "\x00" + on.Caller.Subscription.ID
+	return "private\x00" + ownerOf(on)
 }
 
 // heldPage reads how long an answer holds, and for whom. The zero value is not kept.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/eventstream"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 	"github.com/drawbridge-mcp/drawbridge/proxy"
@@ -65,7 +66,7 @@ func (w *wire) begin() (none bool, err error) {
 	case status == http.StatusAccepted || status == http.StatusNoContent:
 		return true, nil
 	case kind != "application/json":
-		return false, notMCP("content type " + strconv.Quote(clip(kind)))
+		return false, notMCP("content type " + strconv.Quote(mcp.Clip(kind)))
 	}
 	text, err := io.ReadAll(io.LimitReader(w, w.l.cfg.Limits.Body+1))
 	if err != nil {

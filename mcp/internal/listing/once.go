@@ -1,6 +1,11 @@
 package listing
 
-import "sync"
+import (
+	"log/slog"
+	"sync"
+
+	"github.com/drawbridge-mcp/drawbridge/mcp"
+)
 
 // maxOnce is how many things one Once tells apart: names of tools are chosen elsewhere.
 const maxOnce = 1000
@@ -24,4 +29,11 @@ func (o *Once) First(key string) bool {
 	}
 	o.seen[key] = true
 	return true
+}
+
+// LeftOut warns of an upstream's tool that cannot be offered: once, however often it is listed.
+func (o *Once) LeftOut(log *slog.Logger, server, tool, why string) {
+	if tool, why = mcp.Clip(tool), mcp.Clip(why); o.First(tool + "\x00" + why) {
+		log.Warn("a tool of an upstream is left out", "server", server, "tool", tool, "err", why)
+	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"github.com/drawbridge-mcp/drawbridge/mcp"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/internal/strictjson"
 )
@@ -109,7 +110,7 @@ func Check(declared []Param, args json.RawMessage, h http.Header) error {
 		}
 		got, ok := edge.HeaderValue(values[0])
 		if !ok || !comparable || got != want {
-			return edge.HeaderMismatch("Mcp-Param-%s says %q, the body says %q", p.name, clip(got), clip(want))
+			return edge.HeaderMismatch("Mcp-Param-%s says %q, the body says %q", p.name, mcp.Clip(got), mcp.Clip(want))
 		}
 	}
 	return nil
@@ -180,12 +181,4 @@ func text(args json.RawMessage, path []string) (value string, present, comparabl
 	default:
 		return string(at), true, false
 	}
-}
-
-func clip(s string) string {
-	const most = 128
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
 }
