@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/drawbridge-mcp/drawbridge/cmd/internal/http1"
 	"github.com/drawbridge-mcp/drawbridge/cmd/internal/telemetry"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
@@ -54,16 +56,29 @@ func listen(ctx context.Context, key, address string) (net.Listener, error) {
 	}
 }
 
-// newServer is an HTTP server with the limits of operations.md §14. There is no write timeout: streams are long.
-func newServer(cfg *Config, h http.Handler) *http.Server {
+// webServer is what serves a listener.
+type webServer interface {
+	Serve(l net.Listener) error
+	Shutdown(ctx context.Context) error
+	Close() error
+}
+
+// newServer is an HTTP server with the limits of operations.md §14. There is no write timeout: streams are long. Without
+// TLS the plain requests, nearly all, take the short road of cmd/internal/http1.
+func newServer(cfg *Config, h http.Handler, log *log.Logger) webServer {
+	encrypted := cfg.TLS.Certificate.Source != ""
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(cfg.TLS.Certificate.Source != "")
-	return &http.Server{
+	protocols.SetHTTP2(encrypted)
+	s := &http.Server{
 		Handler: readOut(h), ReadHeaderTimeout: cfg.Limits.HeaderTimeout, IdleTimeout: cfg.Limits.IdleTimeout, MaxHeaderBytes: int(cfg.Limits.HeaderBytes),
-		Protocols: protocols, ErrorLog: nil,
+		Protocols: protocols, ErrorLog: log,
 		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 100, MaxReceiveBufferPerStream: 64 << 10, MaxReceiveBufferPerConnection: 1 << 20},
 	}
+	if encrypted {
+		return s
+	}
+	return &http1.Server{Handler: s.Handler, Rest: s}
 }
 
 // guard refuses requests whose shape no route expects, before routing: too many fields, too long an address, a path that
@@ -84,7 +99,7 @@ func (g *gateway) guard(next echo.HandlerFunc) echo.HandlerFunc {
 		case ambiguous(r.URL):
 			return echo.NewHTTPError(http.StatusBadRequest, "the path can be read in two ways")
 		}
-		if limit := g.snapshot().cfg.Limits.BodyTimeout; r.ContentLength != 0 && limit > 0 {
+		if limit := g.snapshot().cfg.Limits.BodyTimeout; r.ContentLength != 0 && limit > 0 && !whole(r.Body) {
 			body := &timedBody{ReadCloser: r.Body, w: c.Response(), limit: limit}
 			r.Body = body
 			defer body.leave()

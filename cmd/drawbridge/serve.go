@@ -236,14 +236,14 @@ func (g *gateway) closeListeners() {
 // serve runs until ctx ends, then stops gracefully: unready, stop accepting, let calls finish, cut streams, flush, close.
 func (g *gateway) serve(ctx context.Context, background func(context.Context)) error {
 	cfg := g.snapshot().cfg
-	servers := []*http.Server{newServer(cfg, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.snapshot().router.ServeHTTP(w, r) }))}
-	listeners := []net.Listener{g.listener}
+	log := slog.NewLogLogger(g.log.Handler(), slog.LevelDebug)
+	router := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.snapshot().router.ServeHTTP(w, r) })
+	servers, listeners := []webServer{newServer(cfg, router, log)}, []net.Listener{g.listener}
 	if g.adminListener != nil {
-		servers, listeners = append(servers, newServer(cfg, g.adminRouter())), append(listeners, g.adminListener)
+		servers, listeners = append(servers, newServer(cfg, g.adminRouter(), log)), append(listeners, g.adminListener)
 	}
 	ended := make(chan error, len(servers))
 	for i, s := range servers {
-		s.ErrorLog = slog.NewLogLogger(g.log.Handler(), slog.LevelDebug)
 		go func() { ended <- s.Serve(listeners[i]) }()
 	}
 	work, stop := context.WithCancel(ctx)
@@ -276,7 +276,7 @@ func (g *gateway) serve(ctx context.Context, background func(context.Context)) e
 }
 
 // stop follows operations.md §15: a second signal ends the program at once.
-func (g *gateway) stop(servers []*http.Server, drain time.Duration) {
+func (g *gateway) stop(servers []webServer, drain time.Duration) {
 	g.health.Set("draining")
 	if delay := g.snapshot().cfg.Limits.DrainDelay; delay > 0 && drain > 0 {
 		time.Sleep(delay)

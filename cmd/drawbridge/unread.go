@@ -16,7 +16,7 @@ const (
 // What is longer or slower is closed all the same. HTTP/2 ends one stream without harm to the others and needs none of it.
 func readOut(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ProtoMajor != 1 || r.ContentLength == 0 || r.Header.Get("Expect") != "" {
+		if r.ProtoMajor != 1 || r.ContentLength == 0 || whole(r.Body) || r.Header.Get("Expect") != "" {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -34,6 +34,12 @@ func readOut(next http.Handler) http.Handler {
 			_ = control.SetReadDeadline(time.Unix(1, 0)) // there is more, for which the server shall not wait
 		}
 	})
+}
+
+// whole reports a body that has come with its head, as most do: nothing of it can be slow or be left on the way.
+func whole(body io.Reader) bool {
+	b, ok := body.(interface{ Whole() bool })
+	return ok && b.Whole()
 }
 
 // keptBody stays readable after handlers have closed it; the server closes the real one.

@@ -24,7 +24,7 @@ func refusing(t *testing.T) string {
 	s := newServer(cfg, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = r.Body.Close() // as decoders and routers do
 		http.Error(w, "too large", http.StatusRequestEntityTooLarge)
-	}))
+	}), nil)
 	go func() { _ = s.Serve(l) }()
 	t.Cleanup(func() { _ = s.Close() })
 	return l.Addr().String()

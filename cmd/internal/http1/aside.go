@@ -1,0 +1,58 @@
+package http1
+
+import (
+	"net"
+	"sync"
+)
+
+// aside is the listener from which net/http takes the connections that are not served here.
+type aside struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+	addr  net.Addr // of the listener the connections came from
+}
+
+func newAside() *aside { return &aside{conns: make(chan net.Conn), done: make(chan struct{})} }
+
+func (a *aside) give(nc net.Conn) {
+	select {
+	case a.conns <- nc:
+	case <-a.done:
+		_ = nc.Close()
+	}
+}
+
+// Accept implements net.Listener.
+func (a *aside) Accept() (net.Conn, error) {
+	select {
+	case nc := <-a.conns:
+		return nc, nil
+	case <-a.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (a *aside) Close() error {
+	a.once.Do(func() { close(a.done) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (a *aside) Addr() net.Addr { return a.addr }
+
+// begun is a connection of which something was read already.
+type begun struct {
+	net.Conn
+	first []byte
+}
+
+func (b *begun) Read(p []byte) (int, error) {
+	if len(b.first) == 0 {
+		return b.Conn.Read(p)
+	}
+	n := copy(p, b.first)
+	b.first = b.first[n:]
+	return n, nil
+}

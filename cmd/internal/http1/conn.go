@@ -1,0 +1,195 @@
+package http1
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	headRoom   = 4 << 10                // bytes of a head that are read here; longer ones are net/http's
+	lingerTime = 500 * time.Millisecond // in which a caller can read an answer before it learns that its body was not taken
+)
+
+// A connection's state: what it does, in the two lowest bits, and how many requests it has begun.
+const (
+	waiting = 0 // for a request
+	serving = 1
+	retired = 2 // it takes no further request
+	doing   = 3
+	oneMore = 4
+)
+
+// conn is one connection and the goroutine that serves it.
+type conn struct {
+	server *Server
+	nc     net.Conn
+	look   func() (open bool)
+	remote string
+	base   *http.Request // what all its requests have in common
+	ctx    context.Context
+
+	state   atomic.Uint64
+	current atomic.Pointer[exchange] // nil between requests
+
+	buf       []byte // read from the connection
+	from, to  int    // what of it was not used yet
+	deadlines deadlines
+}
+
+// deadlines are those that handlers have set and that must not outlive their request.
+type deadlines struct{ read, write atomic.Bool }
+
+func newConn(s *Server, nc net.Conn, look func() bool) *conn {
+	ctx := context.WithValue(context.Background(), http.LocalAddrContextKey, nc.LocalAddr())
+	return &conn{server: s, nc: nc, look: look, remote: nc.RemoteAddr().String(), ctx: ctx, buf: make([]byte, headRoom)}
+}
+
+// run serves requests until the connection ends or has to be given away.
+func (c *conn) run() {
+	away := false
+	defer func() {
+		if !away {
+			_ = c.nc.Close()
+		}
+		c.server.forget(c)
+	}()
+	for {
+		h, v := c.next()
+		switch {
+		case v == strange && c.retire():
+			away = true
+			c.server.aside.give(&begun{Conn: c.nc, first: bytes.Clone(c.buf[c.from:c.to])})
+			return
+		case v != plain || !c.take() || !c.serve(&h):
+			return
+		}
+	}
+}
+
+// next reads until a head is there. partial means that the connection has ended.
+func (c *conn) next() (head, verdict) {
+	timed := false
+	for {
+		h, size, v := parseHead(c.buf[c.from:c.to])
+		if v == plain {
+			c.skip(size)
+		}
+		if v == partial && c.to-c.from == len(c.buf) {
+			v = strange
+		}
+		if v != partial {
+			if timed {
+				_ = c.nc.SetReadDeadline(time.Time{})
+			}
+			return h, v
+		}
+		if within := c.server.Rest.ReadHeaderTimeout; !timed && c.buffered() > 0 && within > 0 {
+			timed = true
+			_ = c.nc.SetReadDeadline(time.Now().Add(within))
+		}
+		if !c.fill() {
+			return h, partial
+		}
+	}
+}
+
+// fill reads more behind what is buffered.
+func (c *conn) fill() bool {
+	if c.from > 0 {
+		c.to, c.from = copy(c.buf, c.buf[c.from:c.to]), 0
+	}
+	n, err := c.nc.Read(c.buf[c.to:])
+	c.to += n
+	return n > 0 || err == nil
+}
+
+func (c *conn) buffered() int { return c.to - c.from }
+
+func (c *conn) skip(n int) { c.from += n }
+
+// read gives a body what is buffered, then what comes.
+func (c *conn) read(p []byte) (int, error) {
+	if c.from == c.to {
+		return c.nc.Read(p)
+	}
+	n := copy(p, c.buf[c.from:c.to])
+	c.from += n
+	return n, nil
+}
+
+// take makes a waiting connection a serving one, unless it was retired meanwhile.
+func (c *conn) take() bool {
+	now := c.state.Load()
+	return now&doing == waiting && c.state.CompareAndSwap(now, now+serving)
+}
+
+// leave makes a serving connection wait for the next request.
+func (c *conn) leave() { c.state.Add(oneMore - serving) }
+
+// retire takes a waiting connection out of use, and reports whether it was waiting.
+func (c *conn) retire() bool {
+	now := c.state.Load()
+	return now&doing == waiting && c.state.CompareAndSwap(now, now+retired)
+}
+
+// serve answers one request and reports whether another may follow.
+func (c *conn) serve(h *head) (more bool) {
+	x := c.exchange(h)
+	c.current.Store(x)
+	c.server.watchSoon()
+	done := c.handle(x)
+	c.current.Store(nil)
+	if !done {
+		return false
+	}
+	x.response.finish()
+	whole := x.body.end()
+	if !whole && x.response.failed == nil {
+		c.linger()
+	}
+	keep := whole && x.response.keeps()
+	x.cancel()
+	c.deadlines.clear(c.nc)
+	c.leave()
+	return keep && !c.server.stopping.Load() // asked after leave: a shutdown sees the connection waiting, or is seen here
+}
+
+// handle runs the handler. A panic ends the connection, and is told unless it is the one that says no more than that.
+func (c *conn) handle(x *exchange) (done bool) {
+	defer func() {
+		if done {
+			return
+		}
+		x.cancel()
+		p := recover()
+		if err, ok := p.(error); p != nil && !(ok && errors.Is(err, http.ErrAbortHandler)) {
+			c.server.logf("http1: panic serving %s: %v\n%s", c.remote, p, debug.Stack())
+		}
+	}()
+	c.server.Handler.ServeHTTP(&x.response, x.request)
+	return true
+}
+
+// linger lets the caller read the answer: closing with bytes unread would reset the connection, and the answer with it.
+func (c *conn) linger() {
+	if tcp, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		_ = tcp.CloseWrite()
+		time.Sleep(lingerTime)
+	}
+}
+
+// clear ends the deadlines that a handler has left.
+func (d *deadlines) clear(nc net.Conn) {
+	if d.read.CompareAndSwap(true, false) {
+		_ = nc.SetReadDeadline(time.Time{})
+	}
+	if d.write.CompareAndSwap(true, false) {
+		_ = nc.SetWriteDeadline(time.Time{})
+	}
+}
