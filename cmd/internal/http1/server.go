@@ -96,7 +96,7 @@ func (s *Server) serve(nc net.Conn) {
 		_ = nc.Close()
 		return
 	}
-	s.conns[c] = &sighting{}
+	s.conns[c] = &sighting{since: time.Now()}
 	go c.run()
 }
 

@@ -4,7 +4,7 @@ import "time"
 
 const (
 	lookEvery = 20 * time.Millisecond // how soon a caller that leaves is looked for; found in twice that
-	idleEvery = time.Second           // how exactly idle connections are ended
+	idleEvery = time.Second / 2       // how exactly idle connections are ended
 )
 
 // sighting is what a sweep has seen of a connection: the state it was in, and since when.
@@ -65,7 +65,7 @@ func (s *Server) sweepIdle() {
 	now := time.Now()
 	for c, seen := range s.conns {
 		state := c.state.Load()
-		if state != seen.state || seen.since.IsZero() {
+		if state != seen.state {
 			*seen = sighting{state: state, since: now}
 			continue
 		}
@@ -73,7 +73,7 @@ func (s *Server) sweepIdle() {
 		if state < oneMore && s.Rest.ReadHeaderTimeout > 0 { // nothing came yet
 			limit = s.Rest.ReadHeaderTimeout
 		}
-		if limit > 0 && state&doing == waiting && now.Sub(seen.since) >= limit && c.retire() {
+		if limit > 0 && state&doing == waiting && now.Sub(seen.since) >= limit && c.state.CompareAndSwap(state, state+retired) {
 			_ = c.nc.Close()
 		}
 	}
