@@ -52,6 +52,15 @@ func manyTools(t *testing.T, n *atomic.Int64, slow *atomic.Bool) *mcptest.Upstre
 		mcptest.JSON(w, m.ID, `{"tools":[`+strings.Join(list, ",")+`]`+next+`,"resultType":"complete","ttlMs":0,"cacheScope":"private","x-own":1.10}`)
 	})
 	up.On("tools/call", func(w http.ResponseWriter, r *http.Request, m mcptest.UpstreamMessage) {
+		const wrong = `{"content": [{"type":"text","text":"litres: not a number"}], "isError":true}`
+		switch params := string(m.Params); {
+		case strings.Contains(params, `"litres":"`) && strings.Contains(params, "tool_4"):
+			mcptest.Stream(w)("data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"data\": 1.0}}\n\nid: last_1\ndata: {\"jsonrpc\":\"2.0\",\"id\":" + string(m.ID) + ",\"result\":" + wrong + "}\n\n")
+			return
+		case strings.Contains(params, `"litres":"`):
+			mcptest.JSON(w, m.ID, wrong)
+			return
+		}
 		mcptest.JSON(w, m.ID, fmt.Sprintf(`{"resultType":"complete","content":[{"type":"text","text":"in %s"}],"sent":%s}`, r.Header.Get("Mcp-Session-Id"), m.Params))
 	})
 	return up
@@ -112,6 +121,29 @@ func TestALongListOfAnUpstreamIsSearched(t *testing.T) { // §14, F1, F2, F7, A1
 	text, _, err := admin.post(ctx, "initialize", "", `{"protocolVersion":"2025-11-25","capabilities":{}}`, "1")
 	if err != nil || !strings.Contains(text, "find_tools finds them") {
 		t.Errorf("the instructions do not say that the list is searched: %s, %v", text, err)
+	}
+}
+
+// An upstream says in its own words what is wrong with arguments; a model that skipped describe_tool needs the schema.
+func TestWrongArgumentsOfAnUpstreamsToolComeWithItsSchema(t *testing.T) { // F6
+	var n atomic.Int64
+	var slow atomic.Bool
+	n.Store(61)
+	s := serve(t, fmt.Sprintf(longUpstream, manyTools(t, &n, &slow).URL))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, modern := range []bool{false, true} {
+		boss := s.client(ctx, t, "notes", "alice", modern)
+		for tool, ahead := range map[string]bool{"tool_3": false, "tool_4": true} {
+			got, _, err := boss.post(ctx, "tools/call", "call_tool", `{"name":"call_tool","arguments":{"name":"`+tool+`","arguments":{"litres":"two"}}}`, "7")
+			if err != nil || strings.Count(got, "litres: not a number") != 1 || !strings.Contains(got, `The arguments of `+tool+`: {\"type\":\"object\"`) || strings.Contains(got, `"params":{"data": 1.0}}`) != ahead {
+				t.Errorf("modern %v: %s, %v", modern, got, err)
+			}
+			got, _, err = boss.post(ctx, "tools/call", tool, `{"name":"`+tool+`","arguments":{"litres":"two"}}`, "7")
+			if err != nil || !strings.Contains(got, `"isError":true}`) || strings.Contains(got, "The arguments of") {
+				t.Errorf("modern %v: by its own name: %s, %v", modern, got, err)
+			}
+		}
 	}
 }
 

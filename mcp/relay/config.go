@@ -53,6 +53,8 @@ type Search interface {
 	Instruct(r *edge.Request, text string) string
 	// Begin answers a call of a tool of its own by result, or has inner go up in place of r; with neither r goes up.
 	Begin(ctx context.Context, r *edge.Request) (result json.RawMessage, inner *edge.Request, err error)
+	// Amend returns what becomes of the result of such an inner call; nil: it goes on as it comes.
+	Amend(inner *edge.Request) func(result json.RawMessage) json.RawMessage
 }
 
 // Config is everything a relay needs to know of its server.

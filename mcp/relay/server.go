@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -116,6 +117,7 @@ type exchange struct {
 
 // call passes a call on if it may go up; one of the tools with which long lists are searched stands for another (§14).
 func (x *exchange) call(ctx context.Context) (*edge.Passed, error) {
+	var amend func(json.RawMessage) json.RawMessage
 	if x.s.cfg.Search != nil {
 		result, inner, err := x.s.cfg.Search.Begin(ctx, x.r)
 		switch {
@@ -124,7 +126,7 @@ func (x *exchange) call(ctx context.Context) (*edge.Passed, error) {
 		case result != nil:
 			return &edge.Passed{Status: http.StatusOK, Header: http.Header{}, Result: result}, nil
 		case inner != nil:
-			x.r = inner
+			x.r, amend = inner, x.s.cfg.Search.Amend(inner)
 		}
 	}
 	if err := x.mayCall(ctx); err != nil {
@@ -136,7 +138,11 @@ func (x *exchange) call(ctx context.Context) (*edge.Passed, error) {
 	if err := x.headersAgree(); err != nil {
 		return nil, err
 	}
-	return x.forward(ctx)
+	p, err := x.forward(ctx)
+	if err != nil || amend == nil {
+		return p, err
+	}
+	return x.amended(p, amend)
 }
 
 // mayCall decides about a tool by its decoded name, from the current configuration, on every call (A3).

@@ -23,9 +23,9 @@ func (x *exchange) asksFor(method string) bool {
 	return x.r.Message != nil && x.r.Message.Kind == strictjson.Request && x.r.Message.Method == method
 }
 
-// sieve is an event stream out of which lists of tools are cut.
+// sieve is an event stream that is looked through.
 type sieve struct {
-	x      *exchange
+	look   func(events []byte) (kept []byte, err error) // at some whole events
 	events *eventstream.Reader
 	end    io.Closer
 	rest   []byte // not handed out yet
@@ -37,7 +37,16 @@ func (x *exchange) sifted(body io.ReadCloser) io.ReadCloser {
 	if !x.s.guards() || x.asksFor("tools/list") {
 		return body
 	}
-	return &sieve{x: x, events: eventstream.NewReader(body, int(x.s.cfg.Limits.Body)), end: body}
+	return x.through(body, func(events []byte) ([]byte, error) {
+		if !mayList(events) {
+			return events, nil
+		}
+		return each(events, x.sift)
+	})
+}
+
+func (x *exchange) through(body io.ReadCloser, look func(events []byte) ([]byte, error)) *sieve {
+	return &sieve{look: look, events: eventstream.NewReader(body, int(x.s.cfg.Limits.Body)), end: body}
 }
 
 // Read implements io.Reader.
@@ -46,8 +55,8 @@ func (s *sieve) Read(p []byte) (int, error) {
 		if s.err != nil {
 			return 0, s.err
 		}
-		if s.rest, s.err = s.events.Next(); s.err == nil && mayList(s.rest) {
-			s.rest, s.err = s.x.siftAll(s.rest)
+		if s.rest, s.err = s.events.Next(); s.err == nil {
+			s.rest, s.err = s.look(s.rest)
 		}
 	}
 	n := copy(p, s.rest)
@@ -70,11 +79,12 @@ func mayList(text []byte) bool {
 	return bytes.Contains(text, []byte(`\u`))
 }
 
-func (x *exchange) siftAll(events []byte) (kept []byte, err error) {
+// each makes other events of events, one by one.
+func each(events []byte, change func(event []byte) ([]byte, error)) (kept []byte, err error) {
 	for len(events) > 0 {
 		var one []byte
 		one, events = eventstream.Split(events)
-		if one, err = x.sift(one); err != nil {
+		if one, err = change(one); err != nil {
 			return kept, err
 		}
 		kept = append(kept, one...)

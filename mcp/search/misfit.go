@@ -23,11 +23,10 @@ func withSchema(result json.RawMessage, t Tool, arguments []byte) json.RawMessag
 	if len(items) == 0 {
 		return result
 	}
-	d, ok := opened(t.Wire)
-	if !ok {
+	schema := schemaOf(t)
+	if schema == nil {
 		return result
 	}
-	schema := d.Bytes(d.Member(d.Result, "inputSchema"))
 	text, _ := m.Text(m.Member(items[0], "text"))
 	if !strings.HasSuffix(text, wrongArguments) && !strings.HasPrefix(text, `argument "`) && !misfits(schema, arguments) {
 		return result
@@ -36,6 +35,15 @@ func withSchema(result json.RawMessage, t Tool, arguments []byte) json.RawMessag
 	more := append(append([]byte(`,{"type":"text","text":`), said...), '}')
 	whole := splice.Apply(m.Body, []splice.Piece{{At: strictjson.Span{Start: content.End - 1, End: content.End - 1}, With: more}})
 	return whole[m.Result.Start : len(whole)-1]
+}
+
+// schemaOf is a tool's inputSchema; nil: it has none that can be read.
+func schemaOf(t Tool) json.RawMessage {
+	d, ok := opened(t.Wire)
+	if !ok {
+		return nil
+	}
+	return d.Bytes(d.Member(d.Result, "inputSchema"))
 }
 
 // misfits reports whether arguments plainly do not fit a schema: one that is required is missing, one is there that must not

@@ -79,3 +79,21 @@ func (s *Server) Begin(ctx context.Context, r *edge.Request) (result json.RawMes
 	}
 	return nil, inner, err
 }
+
+// Amend returns what adds the tool's schema to the result of a call that call_tool stands for, when it says that the call
+// failed (F6); nil where the arguments do not plainly misfit, so that nothing has to be read.
+func (s *Server) Amend(inner *edge.Request) func(result json.RawMessage) json.RawMessage {
+	v, ok := s.fresh(inner.Caller, s.cfg.Server.View(inner.Caller))
+	if !ok {
+		return nil
+	}
+	m := inner.Message
+	name, _ := m.Text(m.Name)
+	i, ok := v.byName[name]
+	if !ok || !misfits(schemaOf(v.tools[i]), m.Bytes(m.Arguments)) {
+		return nil
+	}
+	return func(result json.RawMessage) json.RawMessage {
+		return withSchema(result, v.tools[i], m.Bytes(m.Arguments))
+	}
+}
