@@ -17,7 +17,7 @@ type Request struct {
 
 	mu    sync.Mutex
 	attrs []slog.Attr
-	room  [24]slog.Attr // for attrs, so that most requests need no memory beside this struct
+	room  [14]slog.Attr // for attrs, so that most requests need no memory beside this struct
 }
 
 // Note adds attributes to the request's log line (operations.md §4.1). The last value of a key counts. Safe for
@@ -39,6 +39,9 @@ func (r *Request) note(a slog.Attr) {
 			r.attrs[i] = a
 			return
 		}
+	}
+	if a.Value.Kind() == slog.KindString && a.Value.String() == "" {
+		return // an empty text says nothing, and hides nothing here
 	}
 	if r.attrs == nil {
 		r.attrs = r.room[:0]

@@ -12,6 +12,9 @@ import (
 // is not one (operations.md §4.1). Entries left of it were written by strangers.
 func clientIP(r *http.Request, trusted []netip.Prefix) string {
 	peer := hostOnly(r.RemoteAddr)
+	if len(trusted) == 0 {
+		return peer
+	}
 	addr, err := netip.ParseAddr(peer)
 	if err != nil || !within(addr, trusted) {
 		return peer

@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"io"
 	"log/slog"
 	"math"
 	"strconv"
@@ -9,18 +8,6 @@ import (
 	"time"
 	"unicode/utf8"
 )
-
-// lines is where a logger writes: whole lines, one after the other.
-type lines struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(p)
-}
 
 // buffers is a cache and nothing else: an empty one changes no result.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 2<<10); return &b }}
@@ -38,15 +25,13 @@ func (h *handler) request(at time.Time, level slog.Level, attrs []slog.Attr) boo
 	b := append((*room)[:0], `{"time":"`...)
 	b = at.AppendFormat(b, time.RFC3339Nano)
 	b = append(append(b, `","level":"`...), level.String()...)
-	b = append(b, `","msg":"request"`...)
-	ok := true
-	for _, list := range [2][]slog.Attr{h.own, attrs} {
-		for i := 0; i < len(list) && ok; i++ {
-			b, ok = appendAttr(b, list[i])
-		}
+	b = append(append(b, `","msg":"request"`...), h.own...)
+	ok := h.plain
+	for i := 0; i < len(attrs) && ok; i++ {
+		b, ok = appendAttr(b, attrs[i])
 	}
 	if ok {
-		_, _ = h.json.Write(append(b, '}', '\n')) // a log that cannot be written is told nowhere
+		h.json.add(append(b, '}', '\n'), at, level < slog.LevelError)
 	}
 	if cap(b) <= maxKept {
 		*room = b
@@ -59,10 +44,56 @@ func appendAttr(b []byte, a slog.Attr) ([]byte, bool) {
 	if a.Value.Kind() == slog.KindString && a.Value.String() == "" {
 		return b, true // what is empty says nothing
 	}
+	if key := openKeys.of(a.Key); key != "" {
+		if b = append(b, key...); a.Value.Kind() == slog.KindString {
+			return appendOpen(b, a.Value.String()), true
+		}
+		if a.Value.Kind() != slog.KindAny {
+			return appendValue(b, a.Value)
+		}
+		return appendValue(b, redact(nil, a).Value)
+	}
 	a = redact(nil, a)
 	b = appendText(append(b, ','), a.Key)
 	return appendValue(append(b, ':'), a.Value)
 }
+
+// appendOpen writes a text of which only what looks like a secret is hidden. Nearly all texts are written as they are, and
+// are looked at once.
+func appendOpen(b []byte, s string) []byte {
+	if len(s) > maxValue {
+		return appendText(b, Redact(s))
+	}
+	for i := range len(s) {
+		switch looks[s[i]] {
+		case odd:
+			return appendText(b, Redact(s))
+		case begins:
+			if secretStart(s[i:]) {
+				return appendText(b, Redact(s))
+			}
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
+}
+
+// looks says of each byte what it may mean in a logged text.
+var looks = func() (t [256]byte) {
+	for c := range t {
+		switch {
+		case c < 0x20 || c >= 0x7f || c == '"' || c == '\\':
+			t[c] = odd
+		case c == 'e' || c == 's' || c == 'd' || c == 'A' || c == 'b' || c == 'B': // as secretStart has them
+			t[c] = begins
+		}
+	}
+	return t
+}()
+
+const (
+	odd    = 1 // not written as it is
+	begins = 2 // perhaps a secret
+)
 
 func appendValue(b []byte, v slog.Value) ([]byte, bool) {
 	switch v.Kind() {
@@ -99,16 +130,25 @@ func appendText(b []byte, s string) []byte {
 
 func appendEscaped(b []byte, s string) []byte {
 	b = append(b, '"')
-	for _, r := range s { // bytes that are no UTF-8 become U+FFFD
+	for s != "" {
+		r, size := utf8.DecodeRuneInString(s)
 		switch {
+		case r == utf8.RuneError && size == 1:
+			b = append(b, `\ufffd`...)
 		case r == '"' || r == '\\':
 			b = append(b, '\\', byte(r))
+		case r < 0x20 && short[r] != 0:
+			b = append(b, '\\', short[r])
 		case r < 0x20 || r == 0x2028 || r == 0x2029:
 			const hex = "0123456789abcdef"
 			b = append(b, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 		default:
-			b = utf8.AppendRune(b, r)
+			b = append(b, s[:size]...)
 		}
+		s = s[size:]
 	}
 	return append(b, '"')
 }
+
+// short are the control characters for which slog uses JSON's letters.
+var short = [0x20]byte{'\n': 'n', '\r': 'r', '\t': 't'}

@@ -25,9 +25,9 @@ func TestLinesOfRequestsAreWhatTheLogHandlerWrites(t *testing.T) {
 			all := append(attrs[:len(attrs):len(attrs)], extra)
 			var direct, through bytes.Buffer
 			q := &Requests{Log: NewLogger(&direct, Options{Format: "json"}).With("instance", "one"), Now: func() time.Time { return at }}
-			q.write(t.Context(), slog.LevelWarn, all)
+			q.write(t.Context(), at, slog.LevelWarn, all)
 			q.Log = slog.New(&handler{Handler: slog.NewJSONHandler(&through, &slog.HandlerOptions{ReplaceAttr: redact})}).With("instance", "one")
-			q.write(t.Context(), slog.LevelWarn, append([]slog.Attr(nil), attrs[:len(attrs):len(attrs)]...))
+			q.write(t.Context(), at, slog.LevelWarn, append([]slog.Attr(nil), attrs[:len(attrs):len(attrs)]...))
 			if got, want := direct.String(), through.String(); name == "nothing" && got != want[:len(want)-2]+",\"n\":1}\n" {
 				t.Errorf("got\n%swant\n%s", got, want)
 			}

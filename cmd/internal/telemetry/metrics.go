@@ -24,10 +24,25 @@ type Metrics struct {
 
 	requests, toolCalls, llmRequests, llmTokens, llmCost, cache, decisions, reloads, overflow, oauth, attempts, retries *counter
 
-	requestSeconds, toolSeconds, firstToken, attemptSeconds *histogram
-	inFlight, breaker                                       *prometheus.GaugeVec
+	requestSeconds, toolSeconds, firstToken, attemptSeconds *prometheus.HistogramVec
+	breaker                                                 *prometheus.GaugeVec
+	inFlight                                                map[string]prometheus.Gauge // by surface
 	reloadGood, reloadTime                                  prometheus.Gauge
+
+	// What every call observes, found in one step each.
+	answered series[answered, timed]
+	called   series[called, timed]
+	tried    series[tried, timed]
 }
+
+type (
+	answered struct {
+		surface, route, method string
+		status                 int
+	}
+	called struct{ server, tool, result string }
+	tried  struct{ backend, outcome string }
+)
 
 // MetricsConfig says who may scrape and how many label sets are kept.
 type MetricsConfig struct {
@@ -43,6 +58,7 @@ func NewMetrics(cfg MetricsConfig) *Metrics {
 		cfg.Series = 2000
 	}
 	m := &Metrics{registry: prometheus.NewRegistry(), token: cfg.Token, series: cfg.Series}
+	m.answered.most, m.called.most, m.tried.most = cfg.Series, cfg.Series, cfg.Series
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.overflow = m.counter("drawbridge_metric_overflow_total", "Observations whose labels were replaced by other.", "metric")
 	m.requests = m.counter("drawbridge_requests_total", "Requests answered.", "surface", "route", "method", "status")
@@ -60,20 +76,24 @@ func NewMetrics(cfg MetricsConfig) *Metrics {
 	m.toolSeconds = m.histogram("drawbridge_tool_call_duration_seconds", "Time of tool calls.", "server", "tool")
 	m.attemptSeconds = m.histogram("drawbridge_backend_request_duration_seconds", "Time of tries at backends until the headers.", "backend", "outcome")
 	m.firstToken = m.histogram("drawbridge_llm_time_to_first_token_seconds", "Time until the first byte of a stream.", "model", "backend")
-	m.inFlight = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "drawbridge_requests_in_flight", Help: "Requests being served."}, []string{"surface"})
+	inFlight := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "drawbridge_requests_in_flight", Help: "Requests being served."}, []string{"surface"})
+	m.inFlight = map[string]prometheus.Gauge{}
+	for _, surface := range surfaces {
+		m.inFlight[surface] = inFlight.WithLabelValues(surface)
+	}
 	m.breaker = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "drawbridge_backend_breaker_state", Help: "0 closed, 1 half-open, 2 open."}, []string{"backend"})
 	m.reloadGood = prometheus.NewGauge(prometheus.GaugeOpts{Name: "drawbridge_config_last_reload_successful", Help: "1 when the configuration that was last read serves."})
 	m.reloadTime = prometheus.NewGauge(prometheus.GaugeOpts{Name: "drawbridge_config_last_reload_timestamp_seconds", Help: "When the configuration was last read."})
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "drawbridge_build_info", Help: "1, with what this binary is."}, []string{"version", "go"})
 	build.WithLabelValues(cfg.Version, cfg.Go).Set(1)
-	m.registry.MustRegister(m.inFlight, m.breaker, m.reloadGood, m.reloadTime, build)
+	m.registry.MustRegister(inFlight, m.breaker, m.reloadGood, m.reloadTime, build)
 	return m
 }
 
 // begin counts a request in flight; end takes it back and counts the answer.
 func (m *Metrics) begin(surface string) {
 	if m != nil {
-		m.inFlight.WithLabelValues(surface).Inc()
+		m.inFlight[surface].Inc()
 	}
 }
 
@@ -81,9 +101,10 @@ func (m *Metrics) end(surface, route, method string, status int, d time.Duration
 	if m == nil {
 		return
 	}
-	m.inFlight.WithLabelValues(surface).Dec()
-	m.requests.add(1, surface, route, method, statusText(status))
-	m.requestSeconds.observe(d, surface, route)
+	m.inFlight[surface].Dec()
+	m.answered.find(answered{surface, route, method, status}, func() timed {
+		return timed{m.requests.of(surface, route, method, statusText(status)), m.requestSeconds.WithLabelValues(surface, route)}
+	}).observe(d)
 }
 
 // Reloaded notes that a configuration was read at the given time, and whether it serves now.
@@ -102,8 +123,9 @@ func (m *Metrics) OAuthEvent(event, result string) { m.oauth.add(1, event, resul
 
 // Attempt, Retry and Breaker make Metrics the pipeline's observer; backends' names come from the configuration.
 func (m *Metrics) Attempt(backend, outcome string, took time.Duration) {
-	m.attempts.add(1, backend, outcome)
-	m.attemptSeconds.observe(took, backend, outcome)
+	m.tried.find(tried{backend, outcome}, func() timed {
+		return timed{m.attempts.of(backend, outcome), m.attemptSeconds.WithLabelValues(backend, outcome)}
+	}).observe(took)
 }
 
 // Retry counts one more try at a backend.
@@ -128,30 +150,32 @@ type Ledger struct {
 
 // Record observes r and passes it on.
 func (l *Ledger) Record(r proxy.Record) {
-	l.Metrics.observe(r)
+	l.Metrics.observe(&r)
 	if l.Next != nil {
 		l.Next.Record(r)
 	}
 }
 
-func (m *Metrics) observe(r proxy.Record) {
+func (m *Metrics) observe(r *proxy.Record) {
 	if r.Surface == proxy.MCP {
-		m.toolCalls.add(1, r.Server, r.Tool, toolResult(r))
-		m.toolSeconds.observe(r.Duration, r.Server, r.Tool)
+		result := toolResult(r)
+		m.called.find(called{r.Server, r.Tool, result}, func() timed {
+			return timed{m.toolCalls.of(r.Server, r.Tool, result), m.toolSeconds.WithLabelValues(r.Server, r.Tool)}
+		}).observe(r.Duration)
 		return
 	}
 	m.llmRequests.add(1, r.Model, r.Endpoint, statusText(r.Status), string(r.Ending), r.Product, r.Subscription)
 	if r.Usage.Source != proxy.UsageCache {
-		m.tokens(&r, "input", r.Usage.Input)
-		m.tokens(&r, "cached_input", r.Usage.Cached)
-		m.tokens(&r, "output", r.Usage.Output)
-		m.tokens(&r, "reasoning", r.Usage.Reasoning)
+		m.tokens(r, "input", r.Usage.Input)
+		m.tokens(r, "cached_input", r.Usage.Cached)
+		m.tokens(r, "output", r.Usage.Output)
+		m.tokens(r, "reasoning", r.Usage.Reasoning)
 	}
 	if r.CostMicro > 0 {
 		m.llmCost.add(float64(r.CostMicro)/1e6, r.Model, r.Product, r.Subscription)
 	}
 	if r.Stream && r.FirstByte > 0 {
-		m.firstToken.observe(r.FirstByte, r.Model, r.Backend)
+		m.firstToken.WithLabelValues(r.Model, r.Backend).Observe(r.FirstByte.Seconds())
 	}
 }
 
@@ -161,7 +185,7 @@ func (m *Metrics) tokens(r *proxy.Record, kind string, n int) {
 	}
 }
 
-func toolResult(r proxy.Record) string {
+func toolResult(r *proxy.Record) string {
 	switch {
 	case r.Ending == proxy.EndRefused:
 		return "refused"

@@ -33,7 +33,7 @@ func (q *Requests) Middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		r, start := c.Request(), q.now()
 		facts := q.facts(r, start)
 		c.SetRequest(r.WithContext(identity.WithRequest(r.Context(), facts)))
-		c.Response().Header().Set("X-Request-Id", facts.ID)
+		c.Response().Header()["X-Request-Id"] = []string{facts.ID}
 		surface := surfaceOf(r.URL.Path)
 		q.Metrics.begin(surface)
 		err := q.serve(c, next)
@@ -79,7 +79,7 @@ func (q *Requests) serve(c echo.Context, next echo.HandlerFunc) (err error) {
 
 func (q *Requests) facts(r *http.Request, start time.Time) *identity.Request {
 	f := &identity.Request{ID: newRequestID(start), IP: clientIP(r, q.Trusted), Time: start.UTC()}
-	own := r.Header.Values("X-Request-Id")
+	own := r.Header["X-Request-Id"]
 	if len(own) != 1 {
 		return f
 	}
@@ -119,17 +119,16 @@ func (q *Requests) line(c echo.Context, f *identity.Request, surface, route stri
 	if err != nil && res.Status >= 500 {
 		attrs = append(attrs, slog.String("error", err.Error()))
 	}
-	q.write(c.Request().Context(), level, f.AppendAttrs(attrs))
+	q.write(c.Request().Context(), f.Time.Add(elapsed), level, f.AppendAttrs(attrs))
 }
 
 // write hands the line, without what is empty, to the handler itself: LogAttrs would look for the place in the code, which
 // nobody reads here.
-func (q *Requests) write(ctx context.Context, level slog.Level, attrs []slog.Attr) {
+func (q *Requests) write(ctx context.Context, at time.Time, level slog.Level, attrs []slog.Attr) {
 	h := q.Log.Handler()
 	if !h.Enabled(ctx, level) {
 		return
 	}
-	at := q.now()
 	if direct, ok := h.(*handler); ok && direct.request(at, level, attrs) {
 		return
 	}
@@ -139,7 +138,10 @@ func (q *Requests) write(ctx context.Context, level slog.Level, attrs []slog.Att
 	_ = h.Handle(context.WithoutCancel(ctx), r) // a log that cannot be written is told nowhere
 }
 
-// surfaceOf names the face that an address belongs to: a closed set.
+// surfaces are the faces that addresses belong to: a closed set.
+var surfaces = []string{"mcp", "llm", "oauth", "admin", "registry", "health", "portal"}
+
+// surfaceOf names the one of an address.
 func surfaceOf(path string) string {
 	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch first {

@@ -26,16 +26,17 @@ func NewLogger(w io.Writer, o Options) *slog.Logger {
 	ho := &slog.HandlerOptions{Level: o.Level, ReplaceAttr: redact}
 	out := &lines{w: w}
 	if o.Format == "json" {
-		return slog.New(&handler{slog.NewJSONHandler(out, ho), out, nil})
+		return slog.New(&handler{Handler: slog.NewJSONHandler(out, ho), json: out, plain: true})
 	}
-	return slog.New(&handler{slog.NewTextHandler(out, ho), nil, nil})
+	return slog.New(&handler{Handler: slog.NewTextHandler(out, ho)})
 }
 
 // handler redacts the message too; attributes pass through redact.
 type handler struct {
 	slog.Handler
-	json *lines      // where lines of requests go without a detour; nil: nowhere
-	own  []slog.Attr // that every line has
+	json  *lines // where lines of requests go without a detour; nil: nowhere
+	own   []byte // attributes that every line has, as they are written
+	plain bool   // own is all of them
 }
 
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
@@ -48,11 +49,15 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 }
 
 func (h *handler) WithAttrs(a []slog.Attr) slog.Handler {
-	return &handler{h.Handler.WithAttrs(a), h.json, append(h.own[:len(h.own):len(h.own)], a...)}
+	next := &handler{Handler: h.Handler.WithAttrs(a), json: h.json, own: h.own[:len(h.own):len(h.own)], plain: h.plain}
+	for i := 0; i < len(a) && next.plain; i++ {
+		next.own, next.plain = appendAttr(next.own, a[i])
+	}
+	return next
 }
 
 func (h *handler) WithGroup(name string) slog.Handler {
-	return &handler{h.Handler.WithGroup(name), nil, nil}
+	return &handler{Handler: h.Handler.WithGroup(name)}
 }
 
 // suspicious reports whether a key, in lower case, contains a word that makes its value unprintable, but for the keys of
@@ -105,7 +110,7 @@ var harmless = map[string]bool{
 var secretText = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}[A-Za-z0-9_.-]*|(?i:bearer|basic) +[A-Za-z0-9._~+/=-]{6,}|sk-[A-Za-z0-9_-]{8,}|db[ckrs]_[A-Za-z0-9_.-]{6,}|AKIA[A-Z0-9]{12,}`)
 
 func redact(_ []string, a slog.Attr) slog.Attr {
-	if a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == slog.MessageKey {
+	if reserved(a.Key) {
 		return a
 	}
 	if key := strings.ToLower(a.Key); suspicious(key) && !harmless[key] {

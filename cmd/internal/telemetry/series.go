@@ -8,8 +8,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// labels are the values of one label set, in the metric's order; what a metric has fewer of is empty. A comparable array
-// finds a series without joining or hashing texts one by one.
+// counter is a counter vector that cannot grow past its cap: further label sets fall into one whose values are "other".
+type counter struct {
+	vec      *prometheus.CounterVec
+	name     string
+	overflow *counter // nil for the overflow counter itself
+	series   series[labels, prometheus.Counter]
+}
+
+// labels are the values of one label set, in the metric's order; what a metric has fewer of is empty.
 type labels [7]string
 
 func labelsOf(values []string) (l labels) {
@@ -17,84 +24,97 @@ func labelsOf(values []string) (l labels) {
 	return l
 }
 
-// counter is a counter vector that cannot grow past its cap: further label sets fall into one whose values are "other".
-type counter struct {
-	vec      *prometheus.CounterVec
-	name     string
-	most     int
-	overflow *counter // nil for the overflow counter itself
-
-	mu   sync.RWMutex
-	seen map[labels]prometheus.Counter // label sets that exist
-}
-
 func (m *Metrics) counter(name, help string, names ...string) *counter {
 	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, names)
 	m.registry.MustRegister(v)
-	return &counter{vec: v, name: name, most: m.series, overflow: m.overflow, seen: map[labels]prometheus.Counter{}}
+	c := &counter{vec: v, name: name, overflow: m.overflow}
+	c.series.most = m.series
+	return c
 }
 
-func (c *counter) add(n float64, values ...string) {
+func (c *counter) add(n float64, values ...string) { c.of(values...).Add(n) }
+
+// of returns the series of a label set, or that of the others when there are enough.
+func (c *counter) of(values ...string) prometheus.Counter {
 	key := labelsOf(values)
-	c.mu.RLock()
-	series := c.seen[key]
-	c.mu.RUnlock()
-	if series == nil {
-		series = c.find(key, len(values))
-	}
-	series.Add(n)
-}
-
-// find makes the series of a label set, or returns that of the others when there are enough.
-func (c *counter) find(key labels, n int) prometheus.Counter {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if series := c.seen[key]; series != nil {
+	if series, ok := c.series.get(key); ok {
 		return series
 	}
-	if len(c.seen) >= c.most {
-		if c.overflow != nil {
-			c.overflow.add(1, c.name)
-		}
-		for i := range n {
-			key[i] = "other"
-		}
-		return c.vec.WithLabelValues(key[:n]...)
+	if series, ok := c.series.put(key, func() prometheus.Counter { return c.vec.WithLabelValues(key[:len(values)]...) }); ok {
+		return series
 	}
-	series := c.vec.WithLabelValues(key[:n]...)
-	c.seen[key] = series
-	return series
+	if c.overflow != nil {
+		c.overflow.add(1, c.name)
+	}
+	for i := range values {
+		key[i] = "other"
+	}
+	return c.vec.WithLabelValues(key[:len(values)]...)
+}
+
+// series remembers what belongs to a key, up to most keys. Finding by a small struct of texts costs less than joining and
+// hashing them one by one, as vectors do.
+type series[K comparable, V any] struct {
+	most int
+	mu   sync.RWMutex
+	of   map[K]V
+}
+
+func (s *series[K, V]) get(key K) (V, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	v, ok := s.of[key]
+	return v, ok
+}
+
+// put returns what belongs to the key, made if nobody did; false: there are enough.
+func (s *series[K, V]) put(key K, made func() V) (V, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v, ok := s.of[key]; ok {
+		return v, true
+	}
+	if len(s.of) >= s.most {
+		var none V
+		return none, false
+	}
+	if s.of == nil {
+		s.of = map[K]V{}
+	}
+	v := made()
+	s.of[key] = v
+	return v, true
+}
+
+// timed is what counts and times the same thing: what is observed at every call is found in one step.
+type timed struct {
+	count prometheus.Counter
+	time  prometheus.Observer
+}
+
+func (t timed) observe(d time.Duration) {
+	t.count.Inc()
+	t.time.Observe(d.Seconds())
+}
+
+// find returns the two of a key, which are looked up in their vectors by make; they count what is over the cap as others.
+func (s *series[K, V]) find(key K, made func() V) V {
+	if v, ok := s.get(key); ok {
+		return v
+	}
+	if v, ok := s.put(key, made); ok {
+		return v
+	}
+	return made()
 }
 
 // durations are 5 ms doubling to 82 s (operations.md §4.2).
 func durations() []float64 { return prometheus.ExponentialBuckets(0.005, 2, 15) }
 
-// histogram is a histogram of durations that finds its series quickly. Its labels are names of the configuration.
-type histogram struct {
-	vec *prometheus.HistogramVec
-
-	mu   sync.RWMutex
-	seen map[labels]prometheus.Observer
-}
-
-func (m *Metrics) histogram(name, help string, names ...string) *histogram {
+func (m *Metrics) histogram(name, help string, names ...string) *prometheus.HistogramVec {
 	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: durations()}, names)
 	m.registry.MustRegister(v)
-	return &histogram{vec: v, seen: map[labels]prometheus.Observer{}}
-}
-
-func (h *histogram) observe(d time.Duration, values ...string) {
-	key := labelsOf(values)
-	h.mu.RLock()
-	series := h.seen[key]
-	h.mu.RUnlock()
-	if series == nil {
-		h.mu.Lock()
-		series = h.vec.WithLabelValues(key[:len(values)]...)
-		h.seen[key] = series
-		h.mu.Unlock()
-	}
-	series.Observe(d.Seconds())
+	return v
 }
 
 // statusText is a status as a label. The usual ones cost nothing.
