@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -71,24 +72,65 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// BenchmarkLedger writes full batches; the figure is of one row.
+// calls are records as a busy gateway makes them: of many people and many tools, in no order.
+func calls(n int) []proxy.Record {
+	records := make([]proxy.Record, n)
+	for i := range records {
+		records[i] = proxy.Record{
+			ID: fmt.Sprintf("%032x", i), RequestID: fmt.Sprintf("%026x", i), Time: testNow.Add(time.Duration(i) * time.Millisecond), Subscription: "team-a",
+			Caller: fmt.Sprint("tenant/person-", i*7919%50), ClientID: "dcr_abcdefghijklmnopqrstuvwxyz", Surface: proxy.MCP,
+			Endpoint: fmt.Sprint("tool-", i*7919%20), Server: "orders", Tool: fmt.Sprint("tool-", i*7919%20), Backend: "orders", Attempts: 1, Status: 200,
+			Ending: proxy.EndOK, Currency: "USD", Duration: time.Duration(i*7919%5000) * time.Microsecond, Upstream: time.Duration(i*7919%4000) * time.Microsecond,
+		}
+	}
+	return records
+}
+
+// BenchmarkLedger writes full batches; the figure is of one record.
 func BenchmarkLedger(b *testing.B) {
 	for name, url := range databases {
 		b.Run(name, func(b *testing.B) {
 			s := open(b, testConfig(b, url(b)))
-			batch := make([]proxy.Record, ledgerBatch)
+			batch := calls(ledgerBatch)
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				n := i % len(batch)
-				batch[n] = proxy.Record{
-					ID: fmt.Sprintf("%032x", i), RequestID: fmt.Sprintf("%026x", i), Time: testNow, Caller: "tenant/alice", ClientID: "dcr_abcdefghijklmnopqrstuvwxyz",
-					Surface: proxy.MCP, Endpoint: "getOrder", Server: "orders", Tool: "getOrder", Backend: "orders", Attempts: 1, Status: 200, Ending: proxy.EndOK,
-					Currency: "USD", Duration: time.Millisecond, Upstream: time.Millisecond,
-				}
-				if n == len(batch)-1 {
+				if i%len(batch) == 0 {
+					for n := range batch {
+						batch[n].Time = batch[n].Time.Add(time.Second) // of another time: another batch
+					}
+					batch[0].ID = fmt.Sprint(i)
 					check(b, s.ledger.to.writeUsage(b.Context(), batch))
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkPack has no database in it; the figure is of one record.
+func BenchmarkPack(b *testing.B) {
+	records := calls(ledgerBatch)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if i%len(records) == 0 {
+			pack(records)
+		}
+	}
+}
+
+// BenchmarkUsage sums a hundred batches; the figure is of one record.
+func BenchmarkUsage(b *testing.B) {
+	s := open(b, testConfig(b, databases["sqlite"](b)))
+	records := calls(100 * ledgerBatch)
+	for batch := range slices.Chunk(records, ledgerBatch) {
+		check(b, s.ledger.to.writeUsage(b.Context(), batch))
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if i%len(records) > 0 {
+			continue
+		}
+		if sums, err := s.Usage(b.Context(), testNow, testNow.Add(time.Hour)); err != nil || Total(sums).Calls != int64(len(records)) {
+			b.Fatal(Total(sums).Calls, err)
+		}
 	}
 }

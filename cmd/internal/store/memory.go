@@ -181,24 +181,13 @@ func (m *memory) usage(ctx context.Context, from, to time.Time) ([]UsageSum, err
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	by := map[[9]string]*UsageSum{}
-	for _, r := range m.rows {
-		if r.Time.Before(from) || !r.Time.Before(to) {
-			continue
-		}
-		s := usageOf(r)
-		if sum := by[s.texts()]; sum != nil {
-			sum.add(s)
-		} else {
-			by[s.texts()] = &s
+	sums := usageSums{}
+	for i := range m.rows {
+		if r := &m.rows[i]; !r.Time.Before(from) && r.Time.Before(to) {
+			sums.add(r)
 		}
 	}
-	sums := make([]UsageSum, 0, len(by))
-	for _, s := range by {
-		sums = append(sums, *s)
-	}
-	sortUsage(sums)
-	return sums, nil
+	return sums.sorted(), nil
 }
 
 func (m *memory) dropUsage(ctx context.Context, before time.Time) (n int64, err error) {

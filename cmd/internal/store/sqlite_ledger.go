@@ -3,117 +3,20 @@ package store
 import (
 	"context"
 	"database/sql"
-	"strings"
+	"fmt"
 	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 )
 
-// usageColumn is one column of the table usage.
-type usageColumn struct {
-	name  string
-	blank string // the literal of a value that says nothing
-	value func(r *proxy.Record) any
-}
-
-const (
-	noText   = "''"
-	noNumber = "0"
-	unknown  = "NULL"
-)
-
-func usageColumns() []usageColumn {
-	return []usageColumn{
-		{"id", noText, func(r *proxy.Record) any { return r.ID }},
-		{"request_id", noText, func(r *proxy.Record) any { return r.RequestID }},
-		{"time", noNumber, func(r *proxy.Record) any { return ms(r.Time) }},
-		{"subscription", noText, func(r *proxy.Record) any { return r.Subscription }},
-		{"product", noText, func(r *proxy.Record) any { return r.Product }},
-		{"caller", noText, func(r *proxy.Record) any { return r.Caller }},
-		{"client_id", noText, func(r *proxy.Record) any { return r.ClientID }},
-		{"surface", noText, func(r *proxy.Record) any { return string(r.Surface) }},
-		{"endpoint", noText, func(r *proxy.Record) any { return r.Endpoint }},
-		{"server", noText, func(r *proxy.Record) any { return r.Server }},
-		{"tool", noText, func(r *proxy.Record) any { return r.Tool }},
-		{"model", noText, func(r *proxy.Record) any { return r.Model }},
-		{"upstream_model", noText, func(r *proxy.Record) any { return r.UpstreamModel }},
-		{"backend", noText, func(r *proxy.Record) any { return r.Backend }},
-		{"attempts", noNumber, func(r *proxy.Record) any { return int64(r.Attempts) }},
-		{"status", noNumber, func(r *proxy.Record) any { return int64(r.Status) }},
-		{"outcome", noText, func(r *proxy.Record) any { return string(r.Ending) }},
-		{"code", noText, func(r *proxy.Record) any { return r.Code }},
-		{"stream", noNumber, func(r *proxy.Record) any { return count(r.Stream) }},
-		{"cache", noText, func(r *proxy.Record) any { return r.Cache }},
-		{"usage_source", noText, usageSource},
-		{"tokens_in", unknown, tokensOf(func(u *proxy.Usage) int { return u.Input })},
-		{"tokens_cached", unknown, tokensOf(func(u *proxy.Usage) int { return u.Cached })},
-		{"tokens_cache_write", unknown, tokensOf(func(u *proxy.Usage) int { return u.CacheWrite })},
-		{"tokens_out", unknown, tokensOf(func(u *proxy.Usage) int { return u.Output })},
-		{"tokens_reasoning", unknown, tokensOf(func(u *proxy.Usage) int { return u.Reasoning })},
-		{"cost_micro", noNumber, func(r *proxy.Record) any { return r.CostMicro }},
-		{"saved_micro", noNumber, func(r *proxy.Record) any { return r.SavedMicro }},
-		{"currency", noText, func(r *proxy.Record) any { return r.Currency }},
-		{"price_version", noText, func(r *proxy.Record) any { return r.PriceVersion }},
-		{"duration_ms", noNumber, func(r *proxy.Record) any { return r.Duration.Milliseconds() }},
-		{"first_byte_ms", unknown, func(r *proxy.Record) any { return known(r.FirstByte) }},
-		{"upstream_ms", unknown, func(r *proxy.Record) any { return known(r.Upstream) }},
-	}
-}
-
-func usageSource(r *proxy.Record) any {
-	if r.Usage.Source == "" {
-		return string(proxy.UsageNone)
-	}
-	return string(r.Usage.Source)
-}
-
-func tokensOf(part func(u *proxy.Usage) int) func(r *proxy.Record) any {
-	return func(r *proxy.Record) any {
-		if !hasTokens(r) {
-			return nil
-		}
-		return int64(part(&r.Usage))
-	}
-}
-
-func known(d time.Duration) any {
-	if d == 0 {
-		return nil
-	}
-	return d.Milliseconds()
-}
-
-// isBlank reports whether the column's literal says as much as v.
-func (c *usageColumn) isBlank(v any) bool {
-	switch c.blank {
-	case noText:
-		return v == ""
-	case noNumber:
-		return v == int64(0)
-	default:
-		return v == nil
-	}
-}
-
-// writeUsage writes a batch. Columns that say nothing in all its rows, a third of them where only tools or only models
-// are called, stand in the statement itself: binding a value costs as much as storing it.
-func (s *sqlite) writeUsage(ctx context.Context, rows []proxy.Record) error {
-	statement, bound := usageStatement(rows)
+// writeUsage writes a batch as one row: the driver takes about as long for a row of a record as for one of a thousand.
+func (s *sqlite) writeUsage(ctx context.Context, records []proxy.Record) error {
+	batches := pack(records)
 	return s.change(ctx, func(tx *sql.Tx) error {
-		insert, err := tx.PrepareContext(ctx, statement)
-		if err != nil {
-			return err
-		}
-		defer insert.Close()
-		// The transaction ends with ctx; that each statement could be stopped too would cost a goroutine a row. Statements of
-		// several rows are no way: the driver's work grows with the square of the arguments.
-		ctx = context.WithoutCancel(ctx)
-		args := make([]any, len(bound))
-		for i := range rows {
-			for n := range bound {
-				args[n] = bound[n].value(&rows[i])
-			}
-			if _, err := insert.ExecContext(ctx, args...); err != nil {
+		for _, b := range batches {
+			_, err := tx.ExecContext(ctx, `INSERT INTO usage_batches (first, last, id, checksum, records, packed) VALUES (?, ?, ?, ?, ?, ?)
+				ON CONFLICT (first, last, id, checksum) DO NOTHING`, b.first, b.last, b.id, checksumOf(b.packed), b.records, b.packed)
+			if err != nil {
 				return err
 			}
 		}
@@ -121,20 +24,91 @@ func (s *sqlite) writeUsage(ctx context.Context, rows []proxy.Record) error {
 	})
 }
 
-// usageStatement returns what inserts such rows, and the columns whose values it takes.
-func usageStatement(rows []proxy.Record) (statement string, bound []usageColumn) {
-	columns := usageColumns()
-	names, values := make([]string, len(columns)), make([]string, len(columns))
-	for i := range columns {
-		c := &columns[i]
-		names[i], values[i] = c.name, c.blank
-		for n := range rows {
-			if !c.isBlank(c.value(&rows[n])) {
-				values[i] = "?"
-				bound = append(bound, *c)
-				break
+// eachUsage calls each with every record of [from, to), in the order they were written as far as their times allow. It
+// ends with the first error. The record is lent for the call: it must not be changed, and what is to stay of it is copied.
+func (s *sqlite) eachUsage(ctx context.Context, from, to time.Time, each func(*proxy.Record) error) error {
+	if err := s.eachUsageRow(ctx, from, to, each); err != nil {
+		return fmt.Errorf("read usage: %w", err)
+	}
+	if err := s.eachPacked(ctx, ms(from), ms(to), each); err != nil {
+		return fmt.Errorf("read usage: %w", err)
+	}
+	return nil
+}
+
+func (s *sqlite) eachPacked(ctx context.Context, from, to int64, each func(*proxy.Record) error) error {
+	rows, err := s.reader.QueryContext(ctx, `SELECT id, checksum, records, packed FROM usage_batches
+		WHERE first > ? AND first < ? AND last >= ? ORDER BY first, last, id, checksum`, from-batchSpan, to, from)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		var checksum int64
+		var records int
+		var packed sql.RawBytes
+		if err := rows.Scan(&id, &checksum, &records, &packed); err != nil {
+			return err
+		}
+		if checksumOf(packed) != checksum {
+			return fmt.Errorf("batch %s: %w", id, errDamaged)
+		}
+		u := unpack(string(packed))
+		for u.next() {
+			records--
+			if u.now < from || u.now >= to {
+				continue
+			}
+			if err := each(&u.record); err != nil {
+				return err
 			}
 		}
+		if u.err == nil && records != 0 {
+			u.err = errDamaged
+		}
+		if u.err != nil {
+			return fmt.Errorf("batch %s: %w", id, u.err)
+		}
 	}
-	return "INSERT INTO usage (" + strings.Join(names, ", ") + ") VALUES (" + strings.Join(values, ", ") + ") ON CONFLICT (id) DO NOTHING", bound
+	return rows.Err()
+}
+
+// eachUsageRow reads what an older program has written, one row a record.
+func (s *sqlite) eachUsageRow(ctx context.Context, from, to time.Time, each func(*proxy.Record) error) error {
+	rows, err := s.reader.QueryContext(ctx, `SELECT id, request_id, time, subscription, product, caller, client_id, surface, endpoint, server, tool,
+		model, upstream_model, backend, attempts, status, outcome, code, stream, cache, usage_source, ifnull(tokens_in, 0), ifnull(tokens_cached, 0),
+		ifnull(tokens_cache_write, 0), ifnull(tokens_out, 0), ifnull(tokens_reasoning, 0), cost_micro, saved_micro, currency, price_version,
+		duration_ms, first_byte_ms, upstream_ms FROM usage WHERE time >= ? AND time < ? ORDER BY time`, ms(from), ms(to))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r proxy.Record
+		var at, duration int64
+		var firstByte, upstream sql.NullInt64
+		u := &r.Usage
+		err := rows.Scan(&r.ID, &r.RequestID, &at, &r.Subscription, &r.Product, &r.Caller, &r.ClientID, (*string)(&r.Surface), &r.Endpoint, &r.Server, &r.Tool,
+			&r.Model, &r.UpstreamModel, &r.Backend, &r.Attempts, &r.Status, (*string)(&r.Ending), &r.Code, &r.Stream, &r.Cache, (*string)(&u.Source),
+			&u.Input, &u.Cached, &u.CacheWrite, &u.Output, &u.Reasoning, &r.CostMicro, &r.SavedMicro, &r.Currency, &r.PriceVersion,
+			&duration, &firstByte, &upstream)
+		if err != nil {
+			return err
+		}
+		r.Time, r.Duration = fromMS(at), time.Duration(duration)*time.Millisecond
+		r.FirstByte, r.Upstream = durationOf(firstByte), durationOf(upstream)
+		if err := each(&r); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// durationOf keeps 0, which is known and short, from being taken for unknown.
+func durationOf(ms sql.NullInt64) time.Duration {
+	if ms.Valid {
+		return max(time.Duration(ms.Int64)*time.Millisecond, 1)
+	}
+	return 0
 }

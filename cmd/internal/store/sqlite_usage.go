@@ -4,7 +4,12 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/proxy"
 )
+
+// sweepBatches are batches a statement, of up to a thousand records each: they take as long as a thousand rows.
+const sweepBatches = 50
 
 func (s *sqlite) Sweep(ctx context.Context, now time.Time) error {
 	_, err := s.sweep(ctx, now)
@@ -35,33 +40,23 @@ func (s *sqlite) sweep(ctx context.Context, now time.Time) (more bool, err error
 }
 
 func (s *sqlite) usage(ctx context.Context, from, to time.Time) ([]UsageSum, error) {
-	rows, err := s.reader.QueryContext(ctx, `SELECT subscription, product, caller, surface, server, tool, model, backend, currency,
-		count(*), sum(outcome = 'refused'), sum(cache IN ('hit', 'semantic')),
-		ifnull(sum(tokens_in), 0), ifnull(sum(tokens_cached), 0), ifnull(sum(tokens_cache_write), 0),
-		ifnull(sum(tokens_out), 0), ifnull(sum(tokens_reasoning), 0), sum(cost_micro), sum(saved_micro)
-		FROM usage WHERE time >= ? AND time < ? GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9`, ms(from), ms(to))
+	sums := usageSums{}
+	err := s.eachUsage(ctx, from, to, func(r *proxy.Record) error {
+		sums.add(r)
+		return nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("sum usage: %w", err)
+		return nil, err
 	}
-	defer rows.Close()
-	sums := []UsageSum{}
-	for rows.Next() {
-		var u UsageSum
-		err := rows.Scan(&u.Subscription, &u.Product, &u.Caller, &u.Surface, &u.Server, &u.Tool, &u.Model, &u.Backend, &u.Currency,
-			&u.Calls, &u.Refused, &u.CacheHits, &u.TokensIn, &u.TokensCached, &u.TokensCacheWrite, &u.TokensOut, &u.TokensReasoning,
-			&u.CostMicro, &u.SavedMicro)
-		if err != nil {
-			return nil, fmt.Errorf("sum usage: %w", err)
-		}
-		sums = append(sums, u)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("sum usage: %w", err)
-	}
-	sortUsage(sums)
-	return sums, nil
+	return sums.sorted(), nil
 }
 
+// dropUsage deletes a batch when all of it is old: an hour late at most.
 func (s *sqlite) dropUsage(ctx context.Context, before time.Time) (int64, error) {
-	return exec(ctx, s.writer, `DELETE FROM usage WHERE id IN (SELECT id FROM usage WHERE time < ? LIMIT ?)`, ms(before), sweepRows)
+	rows, err := exec(ctx, s.writer, `DELETE FROM usage WHERE id IN (SELECT id FROM usage WHERE time < ? LIMIT ?)`, ms(before), sweepRows)
+	if err != nil || rows > 0 {
+		return rows, err
+	}
+	return exec(ctx, s.writer, `DELETE FROM usage_batches WHERE rowid IN (SELECT rowid FROM usage_batches WHERE first < ? AND last < ? LIMIT ?)`,
+		ms(before), ms(before), sweepBatches)
 }

@@ -42,16 +42,40 @@ func (t *UsageSum) add(s UsageSum) {
 	t.SavedMicro += s.SavedMicro
 }
 
+// usageSums are sums in the making.
+type usageSums map[[9]string]*UsageSum
+
+func (sums usageSums) add(r *proxy.Record) {
+	one := usageOf(r)
+	sum := sums[one.texts()]
+	if sum == nil {
+		sum = &UsageSum{}
+		*sum = one
+		sums[one.texts()] = sum
+		return
+	}
+	sum.add(one)
+}
+
+func (sums usageSums) sorted() []UsageSum {
+	list := make([]UsageSum, 0, len(sums))
+	for _, s := range sums {
+		list = append(list, *s)
+	}
+	sortUsage(list)
+	return list
+}
+
 // usageOf is what one row adds.
-func usageOf(r proxy.Record) UsageSum {
+func usageOf(r *proxy.Record) UsageSum {
 	s := UsageSum{
 		Subscription: r.Subscription, Product: r.Product, Caller: r.Caller, Surface: string(r.Surface),
 		Server: r.Server, Tool: r.Tool, Model: r.Model, Backend: r.Backend, Currency: r.Currency,
 		Calls: 1, Refused: count(r.Ending == proxy.EndRefused), CacheHits: count(isHit(r.Cache)),
 		CostMicro: r.CostMicro, SavedMicro: r.SavedMicro,
 	}
-	if hasTokens(&r) {
-		u := r.Usage
+	if hasTokens(r) {
+		u := &r.Usage
 		s.TokensIn, s.TokensCached, s.TokensCacheWrite = int64(u.Input), int64(u.Cached), int64(u.CacheWrite)
 		s.TokensOut, s.TokensReasoning = int64(u.Output), int64(u.Reasoning)
 	}
