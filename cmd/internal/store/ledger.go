@@ -30,6 +30,7 @@ type ledger struct {
 	room    *sync.Cond       // there is room for rows, or closed
 	batches [][]proxy.Record // not yet written, oldest first; each at most ledgerBatch rows
 	rows    int              // in all batches
+	due     time.Time        // the last batch is written then, full or not
 	taken   bool             // the first batch is being written: it takes no more rows
 	spare   []proxy.Record   // an empty batch to use again: growing one for every burst costs more than a row
 	closed  bool
@@ -59,6 +60,7 @@ func (l *ledger) record(r proxy.Record) {
 	last := len(l.batches) - 1
 	if last < 0 || last == 0 && l.taken || len(l.batches[last]) == ledgerBatch {
 		l.batches = append(l.batches, l.spare)
+		l.due = time.Now().Add(l.every)
 		l.spare = nil
 		last++
 	}
@@ -81,40 +83,53 @@ func (l *ledger) run() {
 	defer close(l.done)
 	failed := false
 	for {
-		<-l.wake
-		l.gather()
-		for {
-			err := l.flush(context.Background())
-			if err == nil {
-				if failed {
-					l.log.Info("ledger is written again")
-				}
-				failed = false
-				break
-			}
-			if l.isClosed() {
-				return // close makes the last try and reports
-			}
+		err := l.write(context.Background(), l.gather())
+		if l.isClosed() {
+			return // close makes the last try and reports
+		}
+		if err != nil {
 			if !failed {
 				l.log.Error("ledger cannot be written; rows are kept", "err", err)
 			}
 			failed = true
 			l.pause(ledgerRetry)
+			continue
 		}
-		if l.isClosed() {
-			return
+		if failed {
+			l.log.Info("ledger is written again")
+		}
+		failed = false
+	}
+}
+
+// gather waits until rows are due, or the end, and returns how many. What comes while others are written waits for its
+// own time: else a busy ledger would be written a few rows at a time, each few as dear as a thousand.
+func (l *ledger) gather() int {
+	for {
+		rows, due, closed := l.ready()
+		if rows > 0 || closed {
+			return rows
+		}
+		if due.IsZero() {
+			<-l.wake
+		} else {
+			l.pause(time.Until(due))
 		}
 	}
 }
 
-// gather waits until more rows may have come: the flush time, a full batch or the end.
-func (l *ledger) gather() {
+// ready returns how many rows are due, and when the next are: all batches but the last, which may yet grow until its time.
+func (l *ledger) ready() (rows int, due time.Time, closed bool) {
 	l.mu.Lock()
-	ready := l.closed || l.rows >= ledgerBatch
-	l.mu.Unlock()
-	if !ready {
-		l.pause(l.every)
+	defer l.mu.Unlock()
+	last := len(l.batches) - 1
+	switch {
+	case last < 0:
+		return 0, time.Time{}, l.closed
+	case l.closed || len(l.batches[last]) == ledgerBatch || !time.Now().Before(l.due):
+		return l.rows, time.Time{}, l.closed
 	}
+	return l.rows - len(l.batches[last]), l.due, false
 }
 
 func (l *ledger) pause(d time.Duration) {
@@ -134,19 +149,29 @@ func (l *ledger) isClosed() bool {
 
 // flush writes all rows that are there now.
 func (l *ledger) flush(ctx context.Context) error {
+	l.mu.Lock()
+	rows := l.rows
+	l.mu.Unlock()
+	return l.write(ctx, rows)
+}
+
+// write writes the oldest batches until that many rows are written.
+func (l *ledger) write(ctx context.Context, rows int) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
-	for {
+	for rows > 0 {
 		batch := l.take()
 		if len(batch) == 0 {
 			return nil
 		}
-		if err := l.write(ctx, batch); err != nil {
+		if err := l.writeBatch(ctx, batch); err != nil {
 			return fmt.Errorf("write ledger: %w", err)
 		}
 		l.written(batch)
 		l.room.Broadcast()
+		rows -= len(batch)
 	}
+	return nil
 }
 
 // take returns the oldest batch, which stays where it is until it is written.
@@ -171,7 +196,7 @@ func (l *ledger) written(batch []proxy.Record) {
 	l.spare = batch[:0]
 }
 
-func (l *ledger) write(ctx context.Context, batch []proxy.Record) error {
+func (l *ledger) writeBatch(ctx context.Context, batch []proxy.Record) error {
 	ctx, cancel := context.WithTimeout(ctx, ledgerWrite)
 	defer cancel()
 	return l.to.writeUsage(ctx, batch)

@@ -165,10 +165,12 @@ type faulty struct {
 	*memory
 	mu     sync.Mutex
 	fault  error
+	takes  time.Duration // how long a batch is written
 	writes int
 }
 
 func (f *faulty) writeUsage(ctx context.Context, rows []proxy.Record) error {
+	time.Sleep(f.takes)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.writes++
@@ -182,6 +184,12 @@ func (f *faulty) fail(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fault = err
+}
+
+func (f *faulty) tries() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.writes
 }
 
 func (f *faulty) count() int {
@@ -217,6 +225,27 @@ func TestARowIsWrittenWithinTheFlushTimeAndAFullBatchAtOnce(t *testing.T) { // o
 	})
 }
 
+func TestABusyLedgerIsWrittenInFullBatchesAndInTime(t *testing.T) { // operations.md U10
+	synctest.Test(t, func(t *testing.T) {
+		f, l := newFaulty(ledgerConfig())
+		f.takes = 20 * time.Millisecond
+		for i := range 5500 { // five and a half batches in as many half seconds
+			l.record(row(fmt.Sprint(i)))
+			time.Sleep(500 * time.Microsecond)
+		}
+		synctest.Wait()
+		if f.count() != 5000 || f.tries() != 5 {
+			t.Errorf("%d rows in %d writes, want 5 full ones", f.count(), f.tries())
+		}
+		time.Sleep(750*time.Millisecond + f.takes) // the half batch began 250 ms ago
+		synctest.Wait()
+		if f.count() != 5500 || f.tries() != 6 {
+			t.Errorf("%d rows in %d writes, want all in 6", f.count(), f.tries())
+		}
+		check(t, l.close())
+	})
+}
+
 func TestRowsWaitForADatabaseThatIsDownAndAreWrittenOnce(t *testing.T) { // operations.md U1, U10
 	synctest.Test(t, func(t *testing.T) {
 		f, l := newFaulty(ledgerConfig())
@@ -226,8 +255,8 @@ func TestRowsWaitForADatabaseThatIsDownAndAreWrittenOnce(t *testing.T) { // oper
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if f.count() != 0 || f.writes > 100 {
-			t.Errorf("%d rows, %d tries", f.count(), f.writes)
+		if f.count() != 0 || f.tries() > 100 {
+			t.Errorf("%d rows, %d tries", f.count(), f.tries())
 		}
 		f.fail(nil)
 		time.Sleep(2 * time.Second)
