@@ -2,7 +2,6 @@ package mcp
 
 import (
 	"fmt"
-	"regexp"
 	"time"
 )
 
@@ -33,10 +32,20 @@ func (c ServerConfig) Validate() error {
 	return nil
 }
 
-var toolName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
-
 // ToolNameRule says what is wrong with every other name.
 const ToolNameRule = "a tool's name is 1 to 128 letters, digits, _, . and -"
 
 // ValidToolName reports whether name can name a tool at all (mcp.md J11); any other name is unknown.
-func ValidToolName(name string) bool { return toolName.MatchString(name) }
+func ValidToolName(name string) bool {
+	if name == "" || len(name) > 128 {
+		return false
+	}
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '.', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}

@@ -20,9 +20,16 @@ const maxFault = 1 << 20
 // back are the headers of an upstream that reach a client (§9.2).
 var back = [...]string{"Content-Type", "Mcp-Protocol-Version", "Retry-After", "Deprecation"}
 
-func isStream(h http.Header) bool {
-	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
-	return kind == "text/event-stream"
+func isStream(h http.Header) bool { return mediaType(h) == "text/event-stream" }
+
+// mediaType is the type of an answer without its parameters. The two that upstreams send need no reading.
+func mediaType(h http.Header) string {
+	given := h.Get("Content-Type")
+	if given == "application/json" || given == "text/event-stream" {
+		return given
+	}
+	kind, _, _ := mime.ParseMediaType(given)
+	return kind
 }
 
 func passedHeaders(from http.Header) http.Header {
@@ -50,7 +57,7 @@ func (x *exchange) forward(ctx context.Context) (*edge.Passed, error) {
 
 // judge decides what an answer is, by its status and its type (§9.3).
 func (x *exchange) judge(answer *proxy.Answer, b *body) (*edge.Passed, error) {
-	kind, _, _ := mime.ParseMediaType(answer.Upstream.Get("Content-Type"))
+	kind := mediaType(answer.Upstream)
 	status := answer.Status
 	p := &edge.Passed{Status: status, Header: passedHeaders(answer.Upstream), Body: b, HangUp: b.hangUp, Length: -1, MaxEvent: int(x.s.cfg.Limits.Body)}
 	switch {

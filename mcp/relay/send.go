@@ -3,7 +3,9 @@ package relay
 import (
 	"bytes"
 	"context"
+	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
@@ -114,13 +116,7 @@ func (x *exchange) build(ctx context.Context, b *proxy.Backend, call *proxy.Call
 			return nil, err
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, x.r.HTTP.Method, b.URL.String(), bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	if body == nil {
-		req.Body, req.GetBody, req.ContentLength = nil, nil, 0
-	}
+	req := request(ctx, x.r.HTTP.Method, b.URL, body)
 	x.headers(req.Header)
 	if len(call.Shape.Arguments) > 0 && x.r.Modern {
 		if err := paramheader.Rewrite(x.s.cfg.Leg.Known(behalf(x.r), x.tool), body, req.Header); err != nil {
@@ -128,6 +124,21 @@ func (x *exchange) build(ctx context.Context, b *proxy.Backend, call *proxy.Call
 		}
 	}
 	return req, nil
+}
+
+// request is http.NewRequestWithContext for an address that was read before, and a body that can be read again.
+func request(ctx context.Context, method string, to *url.URL, body []byte) *http.Request {
+	at := *to
+	r := (&http.Request{
+		Method: method, URL: &at, Host: at.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: make(http.Header, 8),
+	}).WithContext(ctx)
+	if body == nil {
+		return r
+	}
+	r.ContentLength = int64(len(body))
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	return r
 }
 
 // headers writes what the upstream is told beside the message.
@@ -139,7 +150,7 @@ func (x *exchange) headers(to http.Header) {
 		}
 	}
 	if x.r.Message != nil {
-		to.Set("Content-Type", "application/json")
+		to["Content-Type"] = []string{"application/json"}
 	}
 	to["Accept"] = x.accept(from["Accept"])
 	if x.r.Modern {
