@@ -19,20 +19,29 @@ const (
 type conn struct {
 	t       *Transport
 	nc      net.Conn
-	alive   func() bool // reports whether the other side has neither closed nor spoken
+	sock    *socket // nil: nc has none, and is written to and read as it is
 	address string
 	r       *bufio.Reader
-	limit   int64 // bytes that may still be read as headers; negative: no limit
-	used    bool  // before this exchange
-	wrote   bool  // some of the request left
-	heard   bool  // some of an answer came
+	out     []byte // the request, until the first read for its answer sends it
+	limit   int64  // bytes that may still be read as headers; negative: no limit
+	used    bool   // before this exchange
+	wrote   bool   // some of the request left
+	heard   bool   // some of an answer came
+	abort   func() // closes nc; made once
 
 	keepable bool // after this answer
 	since    time.Time
 }
 
+// answer is a response and its body in one piece of memory.
+type answer struct {
+	http.Response
+	body body
+}
+
 func newConn(t *Transport, nc net.Conn, address string) *conn {
-	c := &conn{t: t, nc: nc, alive: watch(nc), address: address}
+	c := &conn{t: t, nc: nc, sock: newSocket(nc), address: address}
+	c.abort = func() { _ = nc.Close() }
 	c.r = bufio.NewReaderSize(c, readBuffer)
 	return c
 }
@@ -45,7 +54,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.limit > 0 && int64(len(p)) > c.limit {
 		p = p[:c.limit]
 	}
-	n, err := c.nc.Read(p)
+	n, err := c.receive(p)
 	if c.limit > 0 {
 		c.limit -= int64(n)
 	}
@@ -53,17 +62,22 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// open reports whether a kept connection can be used: what the other side sends while nobody asked is not an answer to
-// the next request.
-func (c *conn) open() bool { return c.r.Buffered() == 0 && c.alive() }
+func (c *conn) receive(p []byte) (int, error) {
+	if c.out == nil {
+		return c.nc.Read(p)
+	}
+	wrote, n, err := c.sock.exchange(c.out, p, !c.used)
+	c.out, c.wrote = nil, wrote > 0
+	return n, err
+}
 
 // exchange writes the request and reads the head of the answer. The end of the request's context closes the connection,
 // which ends every read and write.
 func (c *conn) exchange(req *http.Request, wire *buffer) (*http.Response, error) {
 	c.wrote, c.heard = false, false
 	ctx := req.Context()
-	stop := context.AfterFunc(ctx, c.abort)
-	resp, err := c.ask(req, wire)
+	stop := afterFunc(ctx, c.abort)
+	a, err := c.ask(req, wire)
 	if err != nil {
 		stop()
 		_ = c.nc.Close()
@@ -72,41 +86,63 @@ func (c *conn) exchange(req *http.Request, wire *buffer) (*http.Response, error)
 		}
 		return nil, err
 	}
-	b := &body{c: c, r: resp.Body, stop: stop}
-	resp.Body = b
+	resp := &a.Response
+	a.body.c, a.body.stop = c, stop
+	resp.Body = &a.body
 	if noBody(req, resp) {
-		b.finish(true)
+		a.body.finish(true)
 	}
 	unzip(wire, resp)
 	return resp, nil
 }
 
-func (c *conn) abort() { _ = c.nc.Close() }
+// afterFunc is context.AfterFunc without what that spends on a context which can do it itself.
+func afterFunc(ctx context.Context, f func()) (stop func() bool) {
+	if own, ok := ctx.(interface{ AfterFunc(func()) func() bool }); ok {
+		return own.AfterFunc(f)
+	}
+	return context.AfterFunc(ctx, f)
+}
 
-func (c *conn) ask(req *http.Request, wire *buffer) (*http.Response, error) {
-	n, err := c.nc.Write(wire.b)
-	if c.wrote = n > 0; err != nil {
-		return nil, err
+func (c *conn) ask(req *http.Request, wire *buffer) (*answer, error) {
+	if c.sock != nil {
+		c.out = wire.b
+	} else {
+		n, err := c.nc.Write(wire.b)
+		if c.wrote = n > 0; err != nil {
+			return nil, err
+		}
 	}
 	for range maxInformation + 1 {
 		c.limit = -1
 		if c.t.HeaderBytes > 0 {
 			c.limit = c.t.HeaderBytes
 		}
-		resp, err := http.ReadResponse(c.r, req)
+		a, err := c.head(req)
 		if err != nil {
 			return nil, tooLarge(c, err)
 		}
 		c.limit = -1
-		if resp.StatusCode >= http.StatusOK {
-			c.keepable = keepable(resp)
-			return resp, nil
+		if a.StatusCode >= http.StatusOK {
+			c.keepable = keepable(&a.Response)
+			return a, nil
 		}
-		if resp.StatusCode == http.StatusSwitchingProtocols {
+		if a.StatusCode == http.StatusSwitchingProtocols {
 			return nil, errors.New("the server switched protocols although nobody asked")
 		}
 	}
 	return nil, errors.New("too many answers of 1xx")
+}
+
+// head reads the head of an answer.
+func (c *conn) head(req *http.Request) (*answer, error) {
+	resp, err := http.ReadResponse(c.r, req)
+	if err != nil {
+		return nil, err
+	}
+	a := &answer{Response: *resp}
+	a.body.r = resp.Body
+	return a, nil
 }
 
 // tooLarge puts the reason in place of what the parser made of it.
@@ -120,8 +156,13 @@ func tooLarge(c *conn, err error) error {
 	return err
 }
 
-// errClosed is what a server that hangs up in place of an answer is reported as.
-var errClosed = errors.New("the server closed the connection without an answer")
+var (
+	// errClosed is what a server that hangs up in place of an answer is reported as.
+	errClosed = errors.New("the server closed the connection without an answer")
+	// errStale is a kept connection that cannot be used: the other side closed it, or spoke while nobody asked, which is no
+	// answer to the next request. Nothing was written.
+	errStale = errors.New("the server closed the connection before the request")
+)
 
 // keepable reports whether the connection can serve another exchange once this answer was read to its end.
 func keepable(resp *http.Response) bool {

@@ -1,6 +1,6 @@
 // Package http1 sends small requests over plain HTTP/1.1 and reads the answers in the goroutine that asks.
 //
-//	request ─ small, plain, nothing special ─▶ a kept connection, or a new one ─ one write ─ http.ReadResponse ─▶ answer
+//	request ─ small, plain, nothing special ─▶ a kept connection, or a new one ─ one write ─ one read ─▶ answer
 //	        └ anything else ─▶ the transport behind it (https, long bodies, upgrades, proxies)
 //
 // net/http's transport has two goroutines for each connection and hands every request and every answer from one to the

@@ -58,14 +58,14 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// connect returns a connection that is kept and still open, or a new one.
+// connect returns a connection that is kept, or a new one. Whether a kept one is still open shows when it is used.
 func (t *Transport) connect(ctx context.Context, address string) (*conn, error) {
 	for {
 		c := t.take(address)
 		if c == nil {
 			break
 		}
-		if c.open() {
+		if c.r.Buffered() == 0 { // else the answer before was longer than it said
 			c.used = true
 			return c, nil
 		}

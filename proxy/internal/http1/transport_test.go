@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -67,7 +68,7 @@ func scripted(t testing.TB, serve func(n int, nc net.Conn, r *bufio.Reader)) str
 	return "http://" + l.Addr().String()
 }
 
-func answer(nc net.Conn, r *bufio.Reader, text string) bool {
+func reply(nc net.Conn, r *bufio.Reader, text string) bool {
 	req, err := http.ReadRequest(r)
 	if err != nil {
 		return false
@@ -174,7 +175,7 @@ func TestAConnectionThatTheServerClosedIsNotUsed(t *testing.T) {
 	closed := make(chan struct{}, 8)
 	url := scripted(t, func(_ int, nc net.Conn, r *bufio.Reader) {
 		made.Add(1)
-		answer(nc, r, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		reply(nc, r, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 		_ = nc.Close()
 		closed <- struct{}{}
 	})
@@ -197,7 +198,10 @@ func peek(tr *Transport) bool {
 	defer tr.mu.Unlock()
 	for _, list := range tr.idle {
 		for _, c := range list {
-			return c.open()
+			_ = c.nc.SetReadDeadline(time.Now().Add(time.Millisecond))
+			_, err := c.nc.Read(make([]byte, 1))
+			_ = c.nc.SetReadDeadline(time.Time{})
+			return errors.Is(err, os.ErrDeadlineExceeded)
 		}
 	}
 	return false
@@ -217,7 +221,7 @@ func TestARequestIsSentAgainOnlyWhenThatIsSafe(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			var seen atomic.Int64
 			url := scripted(t, func(n int, nc net.Conn, r *bufio.Reader) {
-				if !answer(nc, r, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") {
+				if !reply(nc, r, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") {
 					return
 				}
 				if n == 0 { // the second request on it is read and left without an answer
@@ -249,7 +253,7 @@ func TestWhatIsNoAnswerIsAnError(t *testing.T) {
 		"bad chunk": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			url := scripted(t, func(_ int, nc net.Conn, r *bufio.Reader) { answer(nc, r, text) })
+			url := scripted(t, func(_ int, nc net.Conn, r *bufio.Reader) { reply(nc, r, text) })
 			tr := newTransport(t)
 			if _, body, err := do(t, tr, "GET", url, ""); err == nil {
 				t.Errorf("took %q", body)
@@ -265,8 +269,8 @@ func TestBytesBehindAnAnswerAreNotTheNextOne(t *testing.T) { // response splitti
 	var made atomic.Int64
 	url := scripted(t, func(n int, nc net.Conn, r *bufio.Reader) {
 		made.Add(1)
-		answer(nc, r, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
-		answer(nc, r, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno")
+		reply(nc, r, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+		reply(nc, r, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno")
 	})
 	tr := newTransport(t)
 	for range 2 {
@@ -280,7 +284,7 @@ func TestBytesBehindAnAnswerAreNotTheNextOne(t *testing.T) { // response splitti
 }
 
 func TestAnAnswerWithoutLengthEndsWithItsConnection(t *testing.T) {
-	url := scripted(t, func(_ int, nc net.Conn, r *bufio.Reader) { answer(nc, r, "HTTP/1.1 200 OK\r\n\r\nall of it") })
+	url := scripted(t, func(_ int, nc net.Conn, r *bufio.Reader) { reply(nc, r, "HTTP/1.1 200 OK\r\n\r\nall of it") })
 	tr := newTransport(t)
 	if _, text, err := do(t, tr, "GET", url, ""); err != nil || text != "all of it" || len(tr.idle) != 0 {
 		t.Errorf("%q, %v, %d kept", text, err, len(tr.idle))
@@ -296,7 +300,7 @@ func TestTheContextEndsAnExchangeWhereverItIs(t *testing.T) {
 				if where == "body" {
 					text = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegin"
 				}
-				answer(nc, r, text)
+				reply(nc, r, text)
 				_, _ = io.Copy(io.Discard, nc) // until we are gone
 				close(gone)
 			})
@@ -327,7 +331,7 @@ func TestTheContextEndsAnExchangeWhereverItIs(t *testing.T) {
 func TestClosingABodyEarlyStopsTheServerAtOnce(t *testing.T) {
 	gone := make(chan struct{})
 	url := scripted(t, func(_ int, nc net.Conn, r *bufio.Reader) {
-		answer(nc, r, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+		reply(nc, r, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
 		_, _ = io.Copy(io.Discard, nc)
 		close(gone)
 	})
@@ -402,6 +406,55 @@ func TestWhatIsNotPlainGoesToNetHTTP(t *testing.T) {
 	}
 }
 
+func TestARequestThatDoesNotFitIntoTheSocketArrivesWhole(t *testing.T) {
+	s, made := counted(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		_, _ = fmt.Fprint(w, len(body))
+	})
+	tr := newTransport(t)
+	tr.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		var d net.Dialer
+		nc, err := d.DialContext(ctx, network, address)
+		if err == nil {
+			err = nc.(*net.TCPConn).SetWriteBuffer(1)
+		}
+		return nc, err
+	}
+	for range 20 {
+		if _, text, err := do(t, tr, "POST", s.URL, strings.Repeat("x", maxBody)); err != nil || text != fmt.Sprint(maxBody) {
+			t.Fatalf("%q, %v", text, err)
+		}
+	}
+	if n := made.Load(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+// ending is a context that calls what waits for its end itself.
+type ending struct {
+	context.Context
+	waits chan func()
+}
+
+func (e ending) AfterFunc(f func()) func() bool {
+	e.waits <- f
+	return func() bool { return true }
+}
+
+func TestAContextMayEndAnExchangeItself(t *testing.T) {
+	url := scripted(t, func(_ int, nc net.Conn, r *bufio.Reader) {
+		reply(nc, r, "")
+		_, _ = io.Copy(io.Discard, nc) // until we are gone
+	})
+	e := ending{t.Context(), make(chan func(), 1)}
+	req, _ := http.NewRequestWithContext(e, "GET", url, nil)
+	go func() { (<-e.waits)() }()
+	if resp, err := newTransport(t).RoundTrip(req); err == nil {
+		_ = resp.Body.Close()
+		t.Error("the exchange went on")
+	}
+}
+
 func TestManyCallersGetTheirOwnAnswers(t *testing.T) {
 	s, _ := counted(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -433,7 +486,7 @@ func TestKeptConnectionsAreClosedInTime(t *testing.T) {
 			go func() {
 				defer open.Add(-1)
 				r := bufio.NewReader(there)
-				for answer(there, r, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") {
+				for reply(there, r, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") {
 				}
 			}()
 			return here, nil
