@@ -13,7 +13,8 @@ import (
 // is to stop. Close may come while another goroutine reads.
 type body struct {
 	c    *conn
-	r    io.Reader
+	r    io.Reader // net/http's; nil: the next left bytes of c
+	left int64
 	stop func() bool
 
 	mu   sync.Mutex
@@ -26,12 +27,30 @@ func (b *body) Read(p []byte) (int, error) {
 	if done, err := b.ended(); done {
 		return 0, err
 	}
-	n, err := b.r.Read(p)
+	n, err := b.read(p)
 	if err == nil {
 		return n, nil
 	}
 	b.set(err)
 	b.finish(err == io.EOF) //nolint:errorlint // readers return io.EOF itself
+	return n, err
+}
+
+func (b *body) read(p []byte) (int, error) {
+	if b.r != nil {
+		return b.r.Read(p)
+	}
+	if int64(len(p)) > b.left {
+		p = p[:b.left]
+	}
+	n, err := b.c.r.Read(p)
+	b.left -= int64(n)
+	switch {
+	case b.left == 0:
+		return n, io.EOF
+	case err == io.EOF: //nolint:errorlint // readers return io.EOF itself
+		return n, io.ErrUnexpectedEOF
+	}
 	return n, err
 }
 
@@ -79,7 +98,7 @@ func (b *body) Close() error {
 
 // unzip undoes the compression that this package asked for.
 func unzip(wire *buffer, resp *http.Response) {
-	if !wire.gzip || !strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
+	if coding := resp.Header["Content-Encoding"]; !wire.gzip || len(coding) == 0 || !strings.EqualFold(coding[0], "gzip") {
 		return
 	}
 	resp.Body = &unzipped{of: resp.Body}

@@ -134,8 +134,18 @@ func (c *conn) ask(req *http.Request, wire *buffer) (*answer, error) {
 	return nil, errors.New("too many answers of 1xx")
 }
 
-// head reads the head of an answer.
+// head reads the head of an answer: here when all of it came at once and is plain, else by net/http, which also reads the
+// body then.
 func (c *conn) head(req *http.Request) (*answer, error) {
+	if _, err := c.r.Peek(1); err != nil {
+		return nil, err
+	}
+	came, _ := c.r.Peek(c.r.Buffered())
+	if a, length := parseHead(came, req); a != nil {
+		_, _ = c.r.Discard(length)
+		a.body.left = a.ContentLength
+		return a, nil
+	}
 	resp, err := http.ReadResponse(c.r, req)
 	if err != nil {
 		return nil, err

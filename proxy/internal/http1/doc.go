@@ -5,5 +5,6 @@
 //
 // net/http's transport has two goroutines for each connection and hands every request and every answer from one to the
 // other; between two processes on one machine that is a third of what a call costs. Here nobody else takes part: the
-// caller writes, waits and reads. What is parsed is parsed by net/http; what is not plain is left to it.
+// caller writes, waits and reads. The head of an answer is parsed here when it can be read in one way only; what is not
+// plain is left to net/http.
 package http1
