@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 )
@@ -82,6 +83,41 @@ func BenchmarkDo(b *testing.B) {
 		_ = a.Body.Close()
 		a.Settle(Outcome{Ending: EndOK})
 	}))
+}
+
+// canned answers at once.
+type canned struct{}
+
+func (canned) RoundTrip(req *http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusOK, ContentLength: int64(len(benchBody)), Body: io.NopCloser(strings.NewReader(benchBody)), Request: req,
+		Header: http.Header{"Content-Type": {"application/json"}, "Date": {"Mon, 02 Jan 2006 15:04:05 GMT"}, "Content-Length": {"78"}},
+	}, nil
+}
+
+// BenchmarkRoad is what the pipeline itself does for a call that is answered at once: no policies, no network.
+func BenchmarkRoad(b *testing.B) {
+	p := newPipeline(b, Config{Backends: []BackendConfig{{Name: "a", URL: "http://a.example", Breaker: &BreakerConfig{}}}},
+		Deps{Recorder: &discard{}, Transport: func(BackendConfig) http.RoundTripper { return canned{} }})
+	call := &Call{ID: "r", Surface: MCP, Endpoint: "tool", Tool: "tool", Target: "a", Request: RequestFacts{Header: http.Header{"Accept": {"*/*"}}},
+		Build: func(ctx context.Context, b *Backend) (*http.Request, error) {
+			return (&http.Request{Method: http.MethodGet, URL: b.URL, Header: http.Header{"Accept": {"application/json"}}}).WithContext(ctx), nil
+		}}
+	buf := make([]byte, 128)
+	b.ReportAllocs()
+	for b.Loop() {
+		ctx, cancel := context.WithCancel(context.Background()) // of the caller's request
+		a, err := p.Do(ctx, call)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for err == nil {
+			_, err = a.Body.Read(buf)
+		}
+		_ = a.Body.Close()
+		a.Settle(Outcome{Ending: EndOK})
+		cancel()
+	}
 }
 
 func BenchmarkReverseProxy(b *testing.B) {

@@ -36,7 +36,7 @@ func (t *try) read(p []byte) (int, error) {
 	if err == nil || err == io.EOF { //nolint:errorlint // readers return io.EOF itself
 		return n, err
 	}
-	if errors.Is(err, http.ErrBodyReadAfterClose) || errors.Is(context.Cause(t.ctx), errDone) {
+	if errors.Is(err, http.ErrBodyReadAfterClose) || errors.Is(t.life.why(), errDone) {
 		return n, errNotRead
 	}
 	e := t.fault(err)
@@ -52,7 +52,7 @@ func (t *try) read(p []byte) (int, error) {
 // watchSilence starts the idle clock for one read (TO-3).
 func (t *try) watchSilence() {
 	if t.idle == nil {
-		t.idle = time.AfterFunc(t.road.idle, func() { t.cancel(errIdleTimeout) })
+		t.idle = time.AfterFunc(t.road.idle, func() { t.life.end(context.Canceled, errIdleTimeout) })
 		return
 	}
 	t.idle.Reset(t.road.idle)
@@ -74,14 +74,14 @@ func (t *try) Close() error { t.end(); return nil }
 
 func (t *try) end() {
 	t.closed.Do(func() {
-		t.timer.Stop()
+		t.untime()
 		if t.idle != nil {
 			t.idle.Stop()
 		}
 		if t.resp != nil {
 			_ = t.resp.Body.Close()
 		}
-		t.cancel(errDone)
+		t.life.finish()
 		t.road.core.inFlight.Add(-1)
 	})
 }
@@ -95,7 +95,7 @@ func (t *try) ended(e Ending) {
 		t.broken()
 		return
 	}
-	t.decide(false, false, t.run.p.deps.Now())
+	t.undecided()
 }
 
 // discard ends a try that is followed by another. A short rest is read, so that the connection can be used again.
@@ -103,7 +103,7 @@ func (t *try) discard() {
 	if t.resp != nil && t.resp.ContentLength >= 0 && t.resp.ContentLength <= 16<<10 && !t.stream {
 		_, _ = io.CopyN(io.Discard, t.resp.Body, 16<<10)
 	}
-	t.decide(false, false, t.run.p.deps.Now())
+	t.undecided()
 	t.end()
 }
 

@@ -151,6 +151,14 @@ func (h *Hygiene) back(from http.Header, more map[string]bool) http.Header {
 	return out
 }
 
+// first is h.Get of a name that is canonical already.
+func first(h http.Header, name string) string {
+	if values := h[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
 // apply writes what shape policies decided about headers: Remove, then Default, Header and Append.
 func (s *Shape) apply(header http.Header) {
 	for _, name := range s.Remove {

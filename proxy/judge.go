@@ -7,25 +7,25 @@ import (
 	"time"
 )
 
-// judge decides what the try means for the breaker and whether another might do better.
-func (t *try) judge() {
-	now := t.run.p.deps.Now()
+// judge decides what the try means for the breaker and whether another might do better. now is when the answer came.
+func (t *try) judge(now time.Time) {
 	if t.err != nil {
 		t.failed = t.err.Kind == Timeout || t.err.Kind == Unreachable || t.err.Kind == Credential
-		t.decide(t.blames(t.err), false, now)
+		t.blame(now)
 		t.end()
 		return
 	}
 	t.stream = isStream(t.resp.Header)
 	if t.stream {
-		t.timer.Reset(t.run.start.Add(t.road.total).Sub(now)) // from here silence counts, not the whole (TO-2, TO-3)
-		if t.run.call.Listen {
-			t.timer.Stop()
+		t.untime()
+		t.life.listen()
+		if !t.run.call.Listen {
+			t.time(t.run.start.Add(t.road.total).Sub(now)) // from here silence counts, not the whole (TO-2, TO-3)
 		}
 		t.look()
 		if t.err != nil {
 			t.failed = t.err.Kind != Cancelled
-			t.decide(t.blames(t.err), false, now)
+			t.blame(now)
 			t.end()
 			return
 		}
@@ -33,9 +33,9 @@ func (t *try) judge() {
 	t.told = toldWait(t.resp.Header, now)
 	t.failed = t.failed || t.road.retry.statuses.has(t.status)
 	if t.road.failures.has(t.status) {
-		t.decide(true, true, now)
+		t.decide(true, now)
 	} else if t.pass.probe {
-		t.decide(false, true, now) // a probe is decided by its status (BR-8)
+		t.decide(false, now) // a probe is decided by its status (BR-8)
 	}
 }
 
@@ -44,19 +44,28 @@ func (t *try) blames(e *Error) bool {
 	return t.parent.Err() == nil && (e.Kind == Timeout || e.Kind == Unreachable)
 }
 
-// decide tells the breaker, once. known false: the try says nothing about the backend.
-func (t *try) decide(bad, known bool, now time.Time) {
+// blame tells the breaker of an error that is the backend's.
+func (t *try) blame(now time.Time) {
+	if t.blames(t.err) {
+		t.decide(true, now)
+		return
+	}
+	t.undecided()
+}
+
+// decide tells the breaker, once.
+func (t *try) decide(bad bool, now time.Time) {
 	t.decided.Do(func() {
-		switch {
-		case bad:
+		if bad {
 			t.road.fail(t.pass, now, t.told)
-		case known:
-			t.road.succeed(t.pass, now)
-		default:
-			t.pass.undecided()
+			return
 		}
+		t.road.succeed(t.pass, now)
 	})
 }
+
+// undecided tells the breaker that the try says nothing about the backend.
+func (t *try) undecided() { t.decided.Do(t.pass.undecided) }
 
 // look shows the first bytes of a stream to the maker of the call (RE-3).
 func (t *try) look() {
@@ -93,7 +102,7 @@ func (t *try) look() {
 
 func isStream(h http.Header) bool {
 	const media = "text/event-stream"
-	v := strings.TrimSpace(h.Get("Content-Type"))
+	v := strings.TrimSpace(first(h, "Content-Type"))
 	if len(v) < len(media) || !strings.EqualFold(v[:len(media)], media) {
 		return false
 	}
@@ -150,7 +159,8 @@ func statusClass(status int) string {
 	}
 }
 
-func (t *try) observe() {
+// observe tells who watches how the try went. answered is when its headers came.
+func (t *try) observe(answered time.Time) {
 	watch := t.run.p.deps.Observer
 	if watch == nil {
 		return
@@ -166,5 +176,8 @@ func (t *try) observe() {
 	case t.err.Kind == Cancelled || t.err.Kind == Invalid || t.err.Kind == Internal:
 		return // says nothing about the backend: the caller left, or nothing could be sent
 	}
-	watch.Attempt(t.road.backend.Name, outcome, t.run.p.deps.Now().Sub(t.began))
+	if t.stream {
+		answered = t.run.p.deps.Now() // its first bytes were waited for too
+	}
+	watch.Attempt(t.road.backend.Name, outcome, answered.Sub(t.began))
 }

@@ -30,6 +30,7 @@ type road struct {
 	watch   Observer
 
 	header, idle, total time.Duration // TO-2, TO-3, TO-4
+	vigil               *vigil        // over tries that wait for header
 	retry               retryRule
 	failures            *statusSet // statuses that the breaker counts
 	forward, back       map[string]bool
@@ -88,6 +89,7 @@ func newRoad(c BackendConfig, cfg *Config, h *Hygiene, state *State, deps *Deps,
 	model := cfg.Models[c.Name]
 	r := &road{log: deps.Log, watch: deps.Observer}
 	r.header, r.idle, r.total = timeouts(&c, model, cfg.StreamMax)
+	r.vigil = newVigil(r.header, deps.Now)
 	r.retry = newRetryRule(&c.Retry, model)
 	rule, ruleErr := newBreakerRule(c.Breaker, model)
 	r.failures = rule.statuses

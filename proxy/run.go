@@ -33,6 +33,9 @@ type run struct {
 	hit      *CacheEntry
 
 	ended sync.Once
+
+	firstTry    try // room for what nearly every call needs once, so that a call is one piece of memory
+	firstAnswer Answer
 }
 
 func newRun(p *Pipeline, call *Call) *run {
@@ -131,12 +134,14 @@ func (e *Error) ending() Ending {
 
 // answerOf makes the Answer of a try that is handed to the caller.
 func (r *run) answerOf(ctx context.Context, t *try) *Answer {
-	a := &Answer{
+	a := &r.firstAnswer
+	*a = Answer{
 		Status: t.resp.StatusCode, Header: r.p.hygiene.back(t.resp.Header, t.road.back), Upstream: t.resp.Header, Body: t,
 		Backend: t.road.backend.Name, Attempts: r.attempts, Cache: r.cache, settle: r.close,
 	}
-	a.Header["X-Drawbridge-Backend"] = []string{a.Backend}
-	a.Header["X-Drawbridge-Attempts"] = []string{strconv.Itoa(r.attempts)}
+	told := [...]string{a.Backend, strconv.Itoa(r.attempts)}
+	a.Header["X-Drawbridge-Backend"] = told[:1:1]
+	a.Header["X-Drawbridge-Attempts"] = told[1:]
 	if r.cache != "" {
 		a.Header["X-Drawbridge-Cache"] = []string{r.cache}
 	}

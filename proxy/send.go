@@ -22,8 +22,8 @@ func (r *run) send(ctx context.Context) (*Answer, error) {
 	r.sentAt = now
 	t.members[index].road.core.budget.call(now)
 	renewed := false
-	for {
-		attempt := r.try(ctx, t.members[index].road, pass)
+	for ; ; now = r.p.deps.Now() {
+		attempt := r.try(ctx, t.members[index].road, pass, now)
 		r.tried |= 1 << index
 		if !attempt.failed || ctx.Err() != nil {
 			if again := attempt.unauthorized() && !renewed; !again {

@@ -33,11 +33,11 @@ type try struct {
 	pass  pass
 	began time.Time
 
-	ctx    context.Context
-	parent context.Context
-	cancel context.CancelCauseFunc
-	timer  *time.Timer // headers, then the whole exchange
-	idle   *time.Timer // streams: silence
+	parent context.Context // of the call
+	life   lifetime        // of this try: ends with the call's, and earlier
+	place  place           // in the line of those that wait for headers, then for the whole exchange
+	timer  *time.Timer     // out of the line, whose time is not this try's; nil: it is in it
+	idle   *time.Timer     // streams: silence
 
 	resp   *http.Response
 	err    *Error // no answer
@@ -55,23 +55,43 @@ type try struct {
 }
 
 // try sends the call to one backend.
-func (r *run) try(ctx context.Context, road *road, p pass) *try {
-	now := r.p.deps.Now()
-	t := &try{run: r, road: road, pass: p, began: now, parent: ctx}
+func (r *run) try(ctx context.Context, road *road, p pass, now time.Time) *try {
+	t := &r.firstTry
+	if r.attempts > 0 {
+		t = &try{}
+	}
+	t.run, t.road, t.pass, t.began, t.parent = r, road, p, now, ctx
 	r.attempts++
 	r.last = t
-	left := r.start.Add(road.total).Sub(now)
-	cause := errHeaderTimeout
-	if left < road.header {
-		cause = errTotalTimeout
+	t.life.Context = ctx
+	t.place.life, t.place.cause = &t.life, errHeaderTimeout
+	if left := r.start.Add(road.total).Sub(now); left < road.header {
+		t.place.cause = errTotalTimeout
+		t.life.listen()
+		t.time(left)
+	} else {
+		road.vigil.add(&t.place, now)
 	}
-	t.ctx, t.cancel = context.WithCancelCause(ctx)
-	t.timer = time.AfterFunc(min(road.header, left), func() { t.cancel(cause) })
 	road.core.inFlight.Add(1)
 	t.send()
-	t.judge()
-	t.observe()
+	answered := r.p.deps.Now()
+	t.judge(answered)
+	t.observe(answered)
 	return t
+}
+
+// time gives the try a time of its own.
+func (t *try) time(left time.Duration) {
+	t.timer = time.AfterFunc(left, func() { t.life.end(context.Canceled, t.place.cause) })
+}
+
+// untime takes the try's time away.
+func (t *try) untime() {
+	if t.timer != nil {
+		t.timer.Stop()
+		return
+	}
+	t.road.vigil.remove(&t.place)
 }
 
 // send builds, cleans, signs and sends the request, and follows redirects where the call asks for that.
@@ -85,7 +105,7 @@ func (t *try) send() {
 		if hops > 0 {
 			req.URL = t.resp.Request.URL
 		}
-		if err := t.road.core.credential.attach(t.ctx, req); err != nil {
+		if err := t.road.core.credential.attach(&t.life, req); err != nil {
 			closeBody(req)
 			t.err = t.credentialError(err)
 			return
@@ -109,7 +129,7 @@ func (t *try) send() {
 // request is what Build made, with nothing on it that may not pass.
 func (t *try) request() (*http.Request, error) {
 	call, b := t.run.call, t.road.backend
-	req, err := call.Build(t.ctx, b)
+	req, err := call.Build(&t.life, b)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +142,7 @@ func (t *try) request() (*http.Request, error) {
 	if req.Header == nil {
 		req.Header = http.Header{}
 	}
-	theirs := req.Header.Get("User-Agent")
+	theirs := first(req.Header, "User-Agent")
 	var cookies []string
 	if call.DeclaredCookies {
 		cookies = req.Header["Cookie"]
@@ -133,12 +153,13 @@ func (t *try) request() (*http.Request, error) {
 		req.Header["Cookie"] = cookies
 	}
 	call.Shape.apply(req.Header)
-	req.Header["User-Agent"] = []string{t.run.p.agent}
+	ours := [...]string{t.run.p.agent, call.ID}
 	if theirs != "" && call.Surface == MCP {
-		req.Header["User-Agent"] = []string{theirs + " " + t.run.p.agent} // a relay tells both
+		ours[0] = theirs + " " + t.run.p.agent // a relay tells both
 	}
+	req.Header["User-Agent"] = ours[:1:1]
 	if call.ID != "" {
-		req.Header["X-Request-Id"] = []string{call.ID}
+		req.Header["X-Request-Id"] = ours[1:]
 	}
 	delete(req.Header, "Accept-Encoding") // ours: the transport asks for gzip and undoes it (HH-3)
 	req.Host = ""
@@ -194,7 +215,7 @@ func (t *try) buildError(err error) *Error {
 }
 
 func (t *try) credentialError(err error) *Error {
-	if t.ctx.Err() != nil {
+	if t.life.Err() != nil {
 		return t.fault(err)
 	}
 	t.unsent = true
@@ -205,7 +226,7 @@ func (t *try) credentialError(err error) *Error {
 // fault says what an error of the exchange means: the caller has gone, time is over, or the backend failed.
 func (t *try) fault(err error) *Error {
 	e := &Error{Type: "upstream_error", Backend: t.road.backend.Name, Attempts: t.run.attempts, Err: err}
-	cause := context.Cause(t.ctx)
+	cause := t.life.why()
 	switch {
 	case errors.Is(context.Cause(t.parent), ErrShutdown):
 		e.Kind, e.Code, e.Msg = Cancelled, codeShutdown, "The gateway is restarting. Try again in a moment."

@@ -10,12 +10,12 @@ import (
 // toldWait is how long an answer asks to wait: retry-after-ms, else retry-after in seconds or as an HTTP date; 0 when it
 // asks for nothing that can be read (llm.md BR-6).
 func toldWait(h http.Header, now time.Time) time.Duration {
-	if value := h.Get("Retry-After-Ms"); value != "" {
+	if value := first(h, "Retry-After-Ms"); value != "" {
 		if ms, err := strconv.ParseFloat(strings.TrimSpace(value), 64); err == nil && ms > 0 {
 			return seconds(ms / 1000)
 		}
 	}
-	value := strings.TrimSpace(h.Get("Retry-After"))
+	value := strings.TrimSpace(first(h, "Retry-After"))
 	if value == "" {
 		return 0
 	}
