@@ -13,9 +13,11 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -67,10 +69,13 @@ type Keyring struct {
 	sealing []sealingKey
 	mac     []byte
 
-	derived sync.Map // derivation → cipher.AEAD, or *sync.Pool of *mac for message authentication: derived once, used for every call
+	derived sync.Map // derivation → cipher.AEAD: derived once, used for every call
+
+	adding sync.Mutex
+	macs   atomic.Pointer[map[Purpose]*sync.Pool] // of *mac; the map is never changed, a larger one takes its place
 }
 
-// derivation names a derived key: of the encryption key with this id, or of the message authentication root for "".
+// derivation names a derived key of the encryption key with this id.
 type derivation struct {
 	id      string
 	purpose Purpose
@@ -106,15 +111,16 @@ func (k *Keyring) SigningKeys() []SigningKey { return append([]SigningKey(nil), 
 // MAC returns HMAC-SHA-256 over the parts under the key of purpose. Each part is preceded by its length, so that
 // ("ab","c") and ("a","bc") differ.
 func (k *Keyring) MAC(purpose Purpose, parts ...string) []byte {
-	pool := k.macs(purpose)
+	pool := k.macsOf(purpose)
 	h := pool.Get().(*mac)
 	defer pool.Put(h)
 	h.Reset()
+	h.buf = h.buf[:0]
 	for _, p := range parts {
-		h.buf = append(strconv.AppendInt(h.buf[:0], int64(len(p)), 10), ':')
+		h.buf = append(strconv.AppendInt(h.buf, int64(len(p)), 10), ':')
 		h.buf = append(h.buf, p...)
-		h.Write(h.buf)
 	}
+	h.Write(h.buf)
 	clear(h.buf)
 	return h.Sum(nil)
 }
@@ -172,15 +178,31 @@ func (k *Keyring) Open(purpose Purpose, place, sealed string) ([]byte, error) {
 	return nil, ErrSealed
 }
 
-// macs returns the hashes of a purpose that are not in use.
-func (k *Keyring) macs(purpose Purpose) *sync.Pool {
-	name := derivation{"", purpose}
-	if pool, ok := k.derived.Load(name); ok {
-		return pool.(*sync.Pool)
+// macsOf returns the hashes of a purpose that are not in use.
+func (k *Keyring) macsOf(purpose Purpose) *sync.Pool {
+	if known := k.macs.Load(); known != nil {
+		if pool := (*known)[purpose]; pool != nil {
+			return pool
+		}
+	}
+	return k.addMACs(purpose)
+}
+
+func (k *Keyring) addMACs(purpose Purpose) *sync.Pool {
+	k.adding.Lock()
+	defer k.adding.Unlock()
+	larger := map[Purpose]*sync.Pool{}
+	if known := k.macs.Load(); known != nil {
+		if pool := (*known)[purpose]; pool != nil {
+			return pool
+		}
+		maps.Copy(larger, *known)
 	}
 	key := derive(k.mac, purpose)
-	pool, _ := k.derived.LoadOrStore(name, &sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, key)} }})
-	return pool.(*sync.Pool)
+	pool := &sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, key)} }}
+	larger[purpose] = pool
+	k.macs.Store(&larger)
+	return pool
 }
 
 func (k *Keyring) aead(key sealingKey, purpose Purpose) (cipher.AEAD, error) {
