@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/proxy"
@@ -23,36 +24,98 @@ type streams struct {
 	mu       sync.Mutex
 	closed   bool
 	draining int
-	running  map[*http.Request]context.CancelCauseFunc
+	running  *running // the first of a list
+}
+
+// running is the context of an exchange: its request's, until somebody has to wait for its end or Cut ends it. Most
+// exchanges are over before either happens, and a context that can be cancelled costs more than the list that Cut needs.
+type running struct {
+	context.Context // of the request
+
+	making sync.Mutex
+	own    atomic.Pointer[cancellable] // nil: not needed yet
+
+	prev, next *running // owner: streams.mu
+}
+
+type cancellable struct {
+	context.Context
+	cancel context.CancelCauseFunc
+}
+
+// Done implements context.Context.
+func (e *running) Done() <-chan struct{} { return e.need().Done() }
+
+// Err implements context.Context.
+func (e *running) Err() error {
+	if own := e.own.Load(); own != nil {
+		return own.Err()
+	}
+	return e.Context.Err()
+}
+
+// Value implements context.Context; the cause of the end is a value too.
+func (e *running) Value(key any) any {
+	if own := e.own.Load(); own != nil {
+		return own.Value(key)
+	}
+	return e.Context.Value(key)
+}
+
+// need makes what can be cancelled.
+func (e *running) need() *cancellable {
+	if own := e.own.Load(); own != nil {
+		return own
+	}
+	e.making.Lock()
+	defer e.making.Unlock()
+	if own := e.own.Load(); own != nil {
+		return own
+	}
+	own := &cancellable{}
+	own.Context, own.cancel = context.WithCancelCause(e.Context)
+	e.own.Store(own)
+	return own
 }
 
 // track returns the context of an exchange, which ends with the caller, or with drain some time later, and with Cut.
 // release must be called when the exchange is over.
 func (s *streams) track(r *http.Request, drain bool) (ctx context.Context, release func()) {
-	parent := r.Context()
-	if drain {
-		parent = context.WithoutCancel(parent)
-	}
-	ctx, cancel := context.WithCancelCause(parent)
+	e := &running{Context: r.Context()}
 	forget := func() bool { return true }
 	if drain {
-		forget = context.AfterFunc(r.Context(), func() { s.drain(ctx, cancel, context.Cause(r.Context())) })
+		e.Context = context.WithoutCancel(e.Context)
+		cancel := e.need().cancel
+		forget = context.AfterFunc(r.Context(), func() { s.drain(e, cancel, context.Cause(r.Context())) })
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		cancel(errShutdown)
+		e.need().cancel(errShutdown)
 	}
-	if s.running == nil {
-		s.running = map[*http.Request]context.CancelCauseFunc{}
+	if e.next = s.running; e.next != nil {
+		e.next.prev = e
 	}
-	s.running[r] = cancel
-	return ctx, func() {
+	s.running = e
+	return e, func() {
 		forget()
-		s.mu.Lock()
-		delete(s.running, r)
-		s.mu.Unlock()
-		cancel(nil)
+		s.forget(e)
+		if own := e.own.Load(); own != nil {
+			own.cancel(nil)
+		}
+	}
+}
+
+func (s *streams) forget(e *running) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e.prev == nil {
+		s.running = e.next
+	} else {
+		e.prev.next = e.next
+	}
+	if e.next != nil {
+		e.next.prev = e.prev
 	}
 }
 
@@ -81,7 +144,7 @@ func (s *streams) cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	for _, cancel := range s.running {
-		cancel(errShutdown)
+	for e := s.running; e != nil; e = e.next {
+		e.need().cancel(errShutdown)
 	}
 }
