@@ -106,7 +106,10 @@ func (c *completion) cacheKey() string {
 	if view == nil {
 		return ""
 	}
-	return c.route.endpoint + "\n" + c.model.Name + "\n" + strconv.Itoa(c.call.Shape.MaxTokens) + "\n" + view.Canonical()
+	key := make([]byte, 0, len(c.route.endpoint)+len(c.model.Name)+len(view.Data)+32)
+	key = append(append(append(append(key, c.route.endpoint...), '\n'), c.model.Name...), '\n')
+	key = append(strconv.AppendInt(key, int64(c.call.Shape.MaxTokens), 10), '\n')
+	return string(view.AppendCanonical(key))
 }
 
 // shaped is the body with the arguments that policies set; nil when they made it unreadable.

@@ -152,15 +152,18 @@ func (r *run) answerOf(ctx context.Context, t *try) *Answer {
 // replay makes the Answer of a cache hit (CA-10).
 func (r *run) replay(ctx context.Context, entry *CacheEntry) *Answer {
 	r.hit = entry
-	a := &Answer{Status: entry.Status, Header: entry.Header.Clone(), Entry: entry, Cache: r.cache, settle: r.close}
-	if a.Header == nil {
-		a.Header = http.Header{}
+	a := &r.firstAnswer
+	*a = Answer{Status: entry.Status, Header: make(http.Header, len(entry.Header)+3), Entry: entry, Cache: r.cache, settle: r.close}
+	for name, values := range entry.Header {
+		if name != "X-Drawbridge-Backend" {
+			a.Header[name] = values[:len(values):len(values)] // the entry's own, which nobody changes
+		}
 	}
-	a.Header.Del("X-Drawbridge-Backend")
-	a.Header["X-Drawbridge-Attempts"] = []string{"0"}
-	a.Header["X-Drawbridge-Cache"] = []string{r.cache}
 	age := max(r.p.deps.Now().Sub(entry.Created), 0)
-	a.Header["Age"] = []string{strconv.FormatInt(int64(age/time.Second), 10)}
+	told := [...]string{"0", r.cache, strconv.FormatInt(int64(age/time.Second), 10)}
+	a.Header["X-Drawbridge-Attempts"] = told[:1:1]
+	a.Header["X-Drawbridge-Cache"] = told[1:2:2]
+	a.Header["Age"] = told[2:]
 	r.finish(ctx, a)
 	return a
 }

@@ -133,15 +133,12 @@ func (p *exactCache) key(ctx context.Context, f *facts, request string) (key cac
 	if !p.shared {
 		partition = defaultKey(f.call)
 	}
-	h := sha256.New()
-	for _, part := range []string{p.place, partition, vary, string(f.call.Surface), f.call.Endpoint, f.call.Model, request} {
-		var n [8]byte
-		binary.BigEndian.PutUint64(n[:], uint64(len(part)))
-		_, _ = h.Write(n[:])
-		_, _ = h.Write([]byte(part))
+	var buf [2048]byte
+	text := buf[:0]
+	for _, part := range [...]string{p.place, partition, vary, string(f.call.Surface), f.call.Endpoint, f.call.Model, request} {
+		text = append(binary.BigEndian.AppendUint64(text, uint64(len(part))), part...)
 	}
-	h.Sum(key[:0])
-	return key, nil
+	return sha256.Sum256(text), nil
 }
 
 // cacheControl reads what the request says about caches (CA-11).

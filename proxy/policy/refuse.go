@@ -118,12 +118,16 @@ func (r *reservation) Header(h http.Header) {
 		limit *limit
 		left  int64
 	}
-	levels := make([]level, 0, len(r.wants))
+	levels, now := make([]level, 0, len(r.wants)), time.Time{}
 	for i := range r.wants {
 		w := &r.wants[i]
-		if w.limit.told {
-			levels = append(levels, level{w.limit, w.left(r.env.deps.Now())})
+		if !w.limit.told {
+			continue
 		}
+		if now.IsZero() {
+			now = r.env.deps.Now()
+		}
+		levels = append(levels, level{w.limit, w.left(now)})
 	}
 	if len(levels) > 1 {
 		slices.SortStableFunc(levels, func(a, b level) int {

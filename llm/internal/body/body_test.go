@@ -142,13 +142,18 @@ func TestSetReplacesInPlaceOrAdds(t *testing.T) { // SA-1, WF-1
 	}
 }
 
+func canonicalOf(t *testing.T, text string) string {
+	t.Helper()
+	return string(mustParse(t, text).AppendCanonical(nil))
+}
+
 func TestCanonicalIsTheSameForTheSameQuestion(t *testing.T) { // CA-6
-	base := mustParse(t, `{"model":"m","messages":[{"role":"user","content":"é"}],"temperature":1.0,"tools":[{"b":1,"a":"x "}]}`).Canonical()
+	base := canonicalOf(t, `{"model":"m","messages":[{"role":"user","content":"é"}],"temperature":1.0,"tools":[{"b":1,"a":"x "}]}`)
 	for _, same := range []string{
 		`{"messages":[{"content":"e\u0301 \n","role":"user"}],"tools":[{"a":"x ","b":1}],"temperature":1.0, "model":"m"}`,
 		`{"model":"m","messages":[{"role":"user","content":"é"}],"temperature":1.0,"tools":[{"b":1,"a":"x "}],"stream":true,"stream_options":{"include_usage":true},"user":"u","safety_identifier":"s","metadata":{},"store":false}`,
 	} {
-		if got := mustParse(t, same).Canonical(); got != base {
+		if got := canonicalOf(t, same); got != base {
 			t.Errorf("Canonical = %s\n     want %s", got, base)
 		}
 	}
@@ -158,7 +163,7 @@ func TestCanonicalIsTheSameForTheSameQuestion(t *testing.T) { // CA-6
 		`{"model":"m","messages":[{"role":"user","content":"é"}],"temperature":1.0,"tools":[{"b":1,"a":"x"}]}`,
 		`{"model":"m","messages":[{"role":"user","content":"é","store":1}],"temperature":1.0,"tools":[{"b":1,"a":"x "}]}`,
 	} {
-		if mustParse(t, other).Canonical() == base {
+		if canonicalOf(t, other) == base {
 			t.Errorf("Canonical of %s is that of another question", other)
 		}
 	}
@@ -196,7 +201,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil || again.ModelName() != "other" || !again.IncludesUsage() {
 			t.Fatalf("Rewrite of %q is %q: %v", data, out, err)
 		}
-		if c := v.Canonical(); !json.Valid([]byte(c)) || len(v.Set([]string{"x"}, [][]byte{[]byte("1")})) == 0 {
+		if c := v.AppendCanonical(nil); !json.Valid(c) || len(v.Set([]string{"x"}, [][]byte{[]byte("1")})) == 0 {
 			t.Fatalf("Canonical of %q is %q", data, c)
 		}
 	})
@@ -224,8 +229,8 @@ func TestCanonicalDoesNotDependOnHowATextIsSpelt(t *testing.T) { // CA-6
 	for _, pair := range [][2]string{
 		{`a<b>&c`, `a\u003cb\u003e\u0026c`}, {`plain text`, `plain \u0074ext`}, {`a/b`, `a\/b`}, {`ends  `, `ends`}, {`e\u0301`, `é`}, {`tab\t`, `tab`},
 	} {
-		a := mustParse(t, `{"model":"m","messages":[{"role":"user","content":"`+pair[0]+`"}]}`).Canonical()
-		b := mustParse(t, `{"model":"m","messages":[{"content":"`+pair[1]+`","role":"user"}]}`).Canonical()
+		a := canonicalOf(t, `{"model":"m","messages":[{"role":"user","content":"`+pair[0]+`"}]}`)
+		b := canonicalOf(t, `{"model":"m","messages":[{"content":"`+pair[1]+`","role":"user"}]}`)
 		if a != b {
 			t.Errorf("%q is %s and %q is %s", pair[0], a, pair[1], b)
 		}
@@ -236,6 +241,6 @@ func BenchmarkCanonical(b *testing.B) { // PF-3
 	v := mustParse(b, `{"model":"gpt-4o","messages":[{"role":"system","content":"You are a helpful assistant."},{"role":"user","content":"Say hello to the whole team, please."}],"temperature":0.2,"max_tokens":64}`)
 	b.ReportAllocs()
 	for b.Loop() {
-		_ = v.Canonical()
+		_ = v.AppendCanonical(nil)
 	}
 }

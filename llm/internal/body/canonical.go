@@ -3,20 +3,19 @@ package body
 import (
 	"bytes"
 	"slices"
-	"strings"
 
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/drawbridge-mcp/drawbridge/llm/internal/jsonscan"
 )
 
-// Canonical returns the body in a form that is the same for requests that mean the same: members sorted, no white space,
+// AppendCanonical appends the body in a form that is the same for requests that mean the same: members sorted, no white space,
 // numbers as written, texts of the prompt in NFC without trailing white space, and without the members that do not change
 // the answer (llm.md CA-6).
-func (v *View) Canonical() string {
-	c := canonical{out: make([]byte, 0, len(v.Data))}
+func (v *View) AppendCanonical(out []byte) []byte {
+	c := canonical{out: slices.Grow(out, len(v.Data))}
 	c.object(v.Data, true)
-	return string(c.out)
+	return c.out
 }
 
 type canonical struct {
@@ -33,9 +32,11 @@ func silent(name string) bool {
 	return false
 }
 
+// prompting reports whether a member of the body holds texts of the prompt.
+func prompting(name string) bool { return name == "messages" || name == "input" || name == "prompt" }
+
 type member struct {
-	key   string
-	value []byte
+	key, value []byte
 }
 
 // The errors of jsonscan cannot happen below: Parse has read the same bytes.
@@ -45,11 +46,11 @@ func (c *canonical) object(data []byte, body bool) {
 	members := few[:0]
 	_ = jsonscan.Members(data, func(key, value []byte) error {
 		if !body || !silent(string(key)) {
-			members = append(members, member{string(key), value})
+			members = append(members, member{key, value})
 		}
 		return nil
 	})
-	slices.SortFunc(members, func(a, b member) int { return strings.Compare(a.key, b.key) })
+	slices.SortFunc(members, func(a, b member) int { return bytes.Compare(a.key, b.key) })
 	c.out = append(c.out, '{')
 	for i, m := range members {
 		if i > 0 {
@@ -57,7 +58,7 @@ func (c *canonical) object(data []byte, body bool) {
 		}
 		c.out = append(appendQuoted(c.out, m.key), ':')
 		if body {
-			c.text = m.key == "messages" || m.key == "input" || m.key == "prompt"
+			c.text = prompting(string(m.key))
 		}
 		c.value(m.value)
 	}
