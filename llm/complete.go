@@ -18,8 +18,8 @@ import (
 type completion struct {
 	*exchange
 	view   *body.View
-	prompt *prompt
-	call   *proxy.Call
+	prompt prompt
+	call   proxy.Call
 }
 
 // complete takes a request for a model down the road and answers it.
@@ -43,10 +43,11 @@ func (x *exchange) complete() error {
 	}
 	ctx, release := x.h.streams.track(x.r, x.model.Drain)
 	defer release()
-	c := &completion{exchange: x, view: view, prompt: newPrompt(x.snap.Models, x.model, view)}
-	c.call = c.describe(ctx)
+	c := &completion{exchange: x, view: view}
+	c.prompt.of(x.snap.Models, x.model, view)
+	c.describe(ctx)
 	x.road = true
-	answer, err := x.snap.Doer.Do(ctx, c.call)
+	answer, err := x.snap.Doer.Do(ctx, &c.call)
 	if err != nil {
 		return c.lost(ctx, err)
 	}
@@ -72,12 +73,13 @@ func shuttingDown(err error) *failure {
 }
 
 // describe fills the call that the pipeline gets.
-func (c *completion) describe(ctx context.Context) *proxy.Call {
+func (c *completion) describe(ctx context.Context) {
 	facts := proxy.RequestFacts{Method: c.r.Method, Path: c.r.URL.Path, Header: c.r.Header, Time: c.start.UTC()}
 	if req := identity.RequestFrom(c.r.Context()); req != nil {
 		facts.IP, facts.Time = req.IP, req.Time
 	}
-	call := &proxy.Call{
+	call := &c.call
+	*call = proxy.Call{
 		ID: c.id, Surface: proxy.LLM, Endpoint: c.route.endpoint, Caller: *c.caller, Request: facts,
 		API: "llm", Model: c.model.Name, Stream: c.streams(), Body: c.view.Data, Prompt: c.prompt.call(ctx),
 		Price: c.model.Price, Target: c.model.Target, Build: c.build, Idempotent: true, CacheKey: c.cacheKey,
@@ -95,7 +97,6 @@ func (c *completion) describe(ctx context.Context) *proxy.Call {
 	if c.snap.Policies != nil {
 		call.Policies = c.snap.Policies(c.caller, c.model)
 	}
-	return call
 }
 
 func (c *completion) streams() bool { return c.route.endpoint != embeddings && c.view.Streams() }

@@ -29,8 +29,9 @@ type prompt struct {
 	counted bool
 }
 
-func newPrompt(cat *Catalogue, m *Model, v *body.View) *prompt {
-	return &prompt{view: v, family: m.family, image: cat.image, counter: cat.counter}
+// of makes it the prompt of v at a model.
+func (p *prompt) of(cat *Catalogue, m *Model, v *body.View) {
+	p.view, p.family, p.image, p.counter = v, m.family, cat.image, cat.counter
 }
 
 // count counts exactly, the first time. When ctx ends before its turn has come it returns the bound.

@@ -25,7 +25,9 @@ func promptOf(t testing.TB, model, text string) *prompt {
 	if err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	return newPrompt(families, families.Find(model), v)
+	p := &prompt{}
+	p.of(families, families.Find(model), v)
+	return p
 }
 
 func TestPromptsOfFamilies(t *testing.T) { // TK-13…TK-21, TK-23, TK-30
@@ -73,7 +75,8 @@ func FuzzTheBoundIsNeverLessThanTheCount(f *testing.F) {
 			return
 		}
 		for _, m := range families.All() {
-			p := newPrompt(families, m, v)
+			p := &prompt{}
+			p.of(families, m, v)
 			if exact, bound := p.count(t.Context()), p.bound(); exact > bound {
 				t.Fatalf("%s: exact %d, bound %d: %s", m.Name, exact, bound, text)
 			}

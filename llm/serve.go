@@ -93,16 +93,17 @@ type exchange struct {
 	road   bool // handed to the pipeline, which records it
 	w      http.ResponseWriter
 	r      *http.Request
+	sent   watched // w, while the exchange is served
 }
 
 // serve answers one request below /llm; path is what follows /llm, escaped. Every error is rendered here.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path string) {
 	x := &exchange{h: h, route: routeOf(path), w: w, r: r, id: requestID(r), start: h.now(), limits: h.Limits.withDefaults()}
 	w.Header().Set("X-Request-Id", x.id)
-	sent := &watched{ResponseWriter: w}
-	x.w = sent
-	defer x.recover(sent)
-	if err := x.serve(); err != nil && !sent.wrote {
+	x.sent.ResponseWriter = w
+	x.w = &x.sent
+	defer x.recover(&x.sent)
+	if err := x.serve(); err != nil && !x.sent.wrote {
 		x.fail(err)
 	}
 }
