@@ -181,7 +181,7 @@ const partsPlan = `{"call": [["rest__test_simple_text", {}], ["legacy__test_simp
  "wait": %d}`
 
 func TestAnAPIAndUpstreamsOfBothErasAreOneServer(t *testing.T) { // C1 to C8, §11
-	s := serveThreeParts(t)
+	s, ran := serveThreeParts(t), false
 	for mode, want := range map[string]string{"sdk": "2025-11-25", "sse": "2025-11-25", "legacy": "2025-11-25", "auto": "2026-07-28", "2026-07-28": "2026-07-28"} {
 		t.Run(mode, func(t *testing.T) {
 			changes := 0
@@ -190,11 +190,15 @@ func TestAnAPIAndUpstreamsOfBothErasAreOneServer(t *testing.T) { // C1 to C8, §
 			}
 			var r partsReport
 			node(t, &r, "parts.mjs", s.url+"/mcp/all", mode, "bob", fmt.Sprintf(partsPlan, changes))
+			ran = true
 			r.check(t, want)
 			if r.Changes < changes {
 				t.Errorf("heard of %d changes", r.Changes)
 			}
 		})
+	}
+	if !ran {
+		t.Skip("the clients are not installed")
 	}
 	if got := s.stderr.String(); !strings.Contains(got, "two parts of a combined server list the same address") { // C2
 		t.Error("no warning of an address that is there twice")

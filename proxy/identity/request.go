@@ -17,7 +17,7 @@ type Request struct {
 
 	mu    sync.Mutex
 	attrs []slog.Attr
-	room  [14]slog.Attr // for attrs, so that most requests need no memory beside this struct
+	room  [18]slog.Attr // for attrs, so that most requests need no memory beside this struct
 }
 
 // Note adds attributes to the request's log line (operations.md §4.1). The last value of a key counts. Safe for
