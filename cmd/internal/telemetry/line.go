@@ -58,42 +58,17 @@ func appendAttr(b []byte, a slog.Attr) ([]byte, bool) {
 	return appendValue(append(b, ':'), a.Value)
 }
 
-// appendOpen writes a text of which only what looks like a secret is hidden. Nearly all texts are written as they are, and
-// are looked at once.
+// appendOpen writes a text of which only what looks like a secret is hidden.
 func appendOpen(b []byte, s string) []byte {
-	if len(s) > maxValue {
+	switch scan(s) {
+	case clean:
+		return append(append(append(b, '"'), s...), '"')
+	case quoted:
+		return appendEscaped(b, s)
+	default:
 		return appendText(b, Redact(s))
 	}
-	for i := range len(s) {
-		switch looks[s[i]] {
-		case odd:
-			return appendText(b, Redact(s))
-		case begins:
-			if secretStart(s[i:]) {
-				return appendText(b, Redact(s))
-			}
-		}
-	}
-	return append(append(append(b, '"'), s...), '"')
 }
-
-// looks says of each byte what it may mean in a logged text.
-var looks = func() (t [256]byte) {
-	for c := range t {
-		switch {
-		case c < 0x20 || c >= 0x7f || c == '"' || c == '\\':
-			t[c] = odd
-		case c == 'e' || c == 's' || c == 'd' || c == 'A' || c == 'b' || c == 'B': // as secretStart has them
-			t[c] = begins
-		}
-	}
-	return t
-}()
-
-const (
-	odd    = 1 // not written as it is
-	begins = 2 // perhaps a secret
-)
 
 func appendValue(b []byte, v slog.Value) ([]byte, bool) {
 	switch v.Kind() {

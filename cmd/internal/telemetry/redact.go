@@ -165,41 +165,6 @@ func Redact(s string) string {
 	return b.String()
 }
 
-// plain reports whether Redact certainly leaves s alone: short, printable ASCII, and nowhere the beginning of what
-// secretText matches. Almost every logged text is plain, and the expression costs more than the rest of a line.
-func plain(s string) bool {
-	if len(s) > maxValue {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		if c < 0x20 || c >= 0x7f {
-			return false
-		}
-		if secretStart(s[i:]) {
-			return false
-		}
-	}
-	return true
-}
-
-// secretStart reports whether s begins as one of the alternatives of secretText does.
-func secretStart(s string) bool {
-	switch s[0] {
-	case 'e':
-		return strings.HasPrefix(s, "eyJ")
-	case 's':
-		return strings.HasPrefix(s, "sk-")
-	case 'd':
-		return len(s) > 3 && s[1] == 'b' && s[3] == '_'
-	case 'A':
-		return strings.HasPrefix(s, "AKIA")
-	case 'b', 'B':
-		return len(s) > 5 && (strings.EqualFold(s[:6], "bearer") || strings.EqualFold(s[:5], "basic"))
-	}
-	return false
-}
-
 func isControl(r rune) bool {
 	return r < 0x20 || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0x2028 || r == 0x2029
 }
