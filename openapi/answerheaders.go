@@ -43,8 +43,10 @@ func (r *answerReader) headerLines(always ...string) []string {
 	}
 	var lines []string
 	for _, name := range names {
-		value := r.location()
-		if name != "location" {
+		value := ""
+		if name == "location" {
+			value = r.location()
+		} else {
 			value = headerLine(r.resp.Header.Get(name))
 		}
 		if value != "" {

@@ -9,9 +9,17 @@ import (
 	"unicode/utf8"
 )
 
+// header is the first value of a header, by its canonical name.
+func (r *answerReader) header(name string) string {
+	if values := r.resp.Header[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
 // mediaType is the type of the answer: its own, else the one that is declared.
 func (r *answerReader) mediaType() string {
-	if t := headerType(r.resp.Header.Get("Content-Type")); t != "" {
+	if t := headerType(r.header("Content-Type")); t != "" {
 		return t
 	}
 	return r.onlyType()
@@ -19,6 +27,9 @@ func (r *answerReader) mediaType() string {
 
 // headerType is the media type in a Content-Type header, "" when there is none: names of types are shown and sent on.
 func headerType(header string) string {
+	if header == "application/json" {
+		return header
+	}
 	header, _, _ = strings.Cut(header, ",") // two headers that became one
 	t := essence(header)
 	main, sub, ok := strings.Cut(t, "/")

@@ -15,7 +15,7 @@ var errCoding = errors.New("the answer has a content coding that is not read")
 // codings are the content codings of the answer, in the order in which they were put on (RFC 9110 §8.4). What is no
 // coding says nothing: servers write charsets and types into this header.
 func (r *answerReader) codings() []string {
-	header := r.resp.Header.Get("Content-Encoding")
+	header := r.header("Content-Encoding")
 	if header == "" {
 		return nil
 	}

@@ -3,6 +3,7 @@ package openapi
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -76,16 +77,24 @@ func (p *jsonParser) value() (any, error) {
 	case c == '-' || c >= '0' && c <= '9':
 		return p.number()
 	}
-	for _, word := range [...]struct {
-		text  string
-		value any
-	}{{"true", true}, {"false", false}, {"null", nil}} {
-		if end := p.i + len(word.text); end <= len(p.s) && p.s[p.i:end] == word.text {
-			p.i = end
-			return word.value, nil
-		}
+	switch {
+	case p.word("true"):
+		return true, nil
+	case p.word("false"):
+		return false, nil
+	case p.word("null"):
+		return nil, nil
 	}
 	return nil, errBadJSON
+}
+
+// word steps over a word, if it is next.
+func (p *jsonParser) word(text string) bool {
+	if !strings.HasPrefix(p.s[p.i:], text) {
+		return false
+	}
+	p.i += len(text)
+	return true
 }
 
 func boxed(s string, err error) (any, error) {
@@ -167,6 +176,15 @@ func (p *jsonParser) digits() bool {
 }
 
 func (p *jsonParser) number() (any, error) {
+	number, ok := p.digitsOf()
+	if !ok {
+		return nil, errBadJSON
+	}
+	return json.Number(number), nil
+}
+
+// digitsOf reads a number as it is written.
+func (p *jsonParser) digitsOf() (number string, ok bool) {
 	start, exponent := p.i, false
 	if p.s[p.i] == '-' {
 		p.i++
@@ -174,12 +192,12 @@ func (p *jsonParser) number() (any, error) {
 	if p.i < len(p.s) && p.s[p.i] == '0' {
 		p.i++
 	} else if !p.digits() {
-		return nil, errBadJSON
+		return "", false
 	}
 	if p.i < len(p.s) && p.s[p.i] == '.' {
 		p.i++
 		if !p.digits() {
-			return nil, errBadJSON
+			return "", false
 		}
 	}
 	if p.i < len(p.s) && (p.s[p.i] == 'e' || p.s[p.i] == 'E') {
@@ -189,14 +207,14 @@ func (p *jsonParser) number() (any, error) {
 			p.i++
 		}
 		if !p.digits() {
-			return nil, errBadJSON
+			return "", false
 		}
 	}
-	number := p.s[start:p.i]
+	number = p.s[start:p.i]
 	if exponent || len(number) > 300 {
 		p.odd = p.odd || !isPortable(number)
 	}
-	return json.Number(number), nil
+	return number, true
 }
 
 // text reads a quoted text; without escapes it is a part of the input.

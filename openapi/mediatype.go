@@ -33,8 +33,21 @@ func cleanTypes(list []string) []string {
 
 // essence is a media type without parameters, in lower case.
 func essence(s string) string {
+	if isEssence(s) {
+		return s
+	}
 	s, _, _ = strings.Cut(s, ";")
 	return strings.ToLower(strings.TrimSpace(s))
+}
+
+// isEssence says whether a media type is its own essence, as nearly all are.
+func isEssence(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == ';' || c >= 'A' && c <= 'Z' {
+			return false
+		}
+	}
+	return true
 }
 
 func isJSONType(s string) bool {

@@ -91,10 +91,10 @@ func (r *answerReader) leaveOutBlanks(res *Result) {
 
 // length is how long the API said that the body is; -1: it did not say.
 func (r *answerReader) length() int64 {
-	if r.resp.ContentLength >= 0 || r.resp.Header.Get("Content-Encoding") != "" {
+	if r.resp.ContentLength >= 0 || r.header("Content-Encoding") != "" {
 		return r.resp.ContentLength
 	}
-	n, err := strconv.ParseInt(r.resp.Header.Get("Content-Length"), 10, 64)
+	n, err := strconv.ParseInt(r.header("Content-Length"), 10, 64)
 	if err != nil || n < 0 {
 		return -1
 	}
@@ -115,17 +115,43 @@ func (r *answerReader) body(binary bool) (data []byte, cut bool, err error) {
 	if body != r.resp.Body && !binary {
 		limit = r.options.MaxBytes
 	}
-	data, err = io.ReadAll(io.LimitReader(body, limit+1))
+	room := int64(bytes.MinRead)
+	if n := r.length(); n >= 0 && body == r.resp.Body {
+		room = min(n, maxExpected) + 1 // and the end is seen without making more
+	}
+	data, err = readUpTo(body, room, limit)
 	if int64(len(data)) > limit {
 		return data[:limit], true, nil
 	}
 	return data, false, err // with an error, what came before it
 }
 
+// maxExpected is how much room an answer gets ahead of its bytes, on its word alone.
+const maxExpected = 64 << 10
+
+// readUpTo reads what there is, or one byte more than the limit. room is about how much that will be.
+func readUpTo(body io.Reader, room, limit int64) ([]byte, error) {
+	data := make([]byte, 0, max(1, min(room, limit+1)))
+	for int64(len(data)) <= limit {
+		if len(data) == cap(data) {
+			data = append(data, 0)[:len(data)]
+		}
+		n, err := body.Read(data[len(data):min(int64(cap(data)), limit+1)])
+		data = data[:len(data)+n]
+		if err == io.EOF { //nolint:errorlint // readers return io.EOF itself
+			return data, nil
+		}
+		if err != nil {
+			return data, err
+		}
+	}
+	return data, nil
+}
+
 // content maps a good body by its type.
 func (r *answerReader) content(data []byte, cut bool) *Result {
 	contentType := r.trueType(r.mediaType(), data)
-	header := r.resp.Header.Get("Content-Type")
+	header := r.header("Content-Type")
 	switch {
 	case isLinesType(contentType): // as a part
 		if res := r.linesOf(data); res != nil {
@@ -151,6 +177,11 @@ func (r *answerReader) content(data []byte, cut bool) *Result {
 // json maps a JSON answer: the text as received, and structured content.
 func (r *answerReader) json(data []byte, cut bool) *Result {
 	text := string(data) // the value's texts are parts of it
+	if !cut && len(data) <= r.limit {
+		if content, ok := r.unchanged(text, data); ok {
+			return &Result{Content: []Content{{Type: TextContent, Text: text}}, Structured: content}
+		}
+	}
 	if cut {
 		text = string(wholeJSON(data))
 	}
