@@ -29,6 +29,7 @@ type arg struct {
 	nullable bool
 	shape    *shape
 	check    argCheck
+	at       int // its place among the values of a call
 }
 
 type fileKind uint8

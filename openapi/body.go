@@ -89,7 +89,7 @@ func (r *requestBuilder) members() ([]member, error) {
 	checked := map[string]any{}
 	for _, args := range [...][]*arg{r.plan.args, r.plan.fixed} {
 		for _, a := range args {
-			v, ok := r.values[a.name]
+			v, ok := r.values.of(a)
 			if !ok || a.in != "body" || a.rest {
 				continue
 			}
@@ -105,7 +105,8 @@ func (r *requestBuilder) members() ([]member, error) {
 		}
 	}
 	if rest := r.plan.rest(); rest != nil {
-		more, _ := r.values[rest.name].(map[string]any)
+		value, _ := r.values.of(rest)
+		more, _ := value.(map[string]any)
 		if containsNUL(any(more)) {
 			return nil, argumentError(rest.name, faultNUL)
 		}
@@ -160,7 +161,7 @@ func (r *requestBuilder) wholeBody() (*builtBody, error) {
 	if a == nil {
 		return nil, nil
 	}
-	v, given := r.values[a.name]
+	v, given := r.values.of(a)
 	if !given {
 		return nil, nil
 	}

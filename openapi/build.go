@@ -21,7 +21,7 @@ func (t *Tool) BuildRequest(ctx context.Context, base *url.URL, args json.RawMes
 	if err != nil {
 		return nil, err
 	}
-	r := &requestBuilder{plan: t.plan, values: values, header: make(http.Header, 4), size: len(args)}
+	r := &requestBuilder{plan: t.plan, values: values, base: strings.TrimRight(base.EscapedPath(), "/"), header: make(http.Header, 4), size: len(args)}
 	u, err := r.url(base)
 	if err != nil {
 		return nil, err
@@ -35,7 +35,7 @@ func (t *Tool) BuildRequest(ctx context.Context, base *url.URL, args json.RawMes
 	}
 	req := (&http.Request{Method: t.plan.method, URL: u, Host: u.Host, Header: r.header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
 	body.attach(req)
-	return req, t.plan.verify(base, req)
+	return req, t.plan.verify(base, r.base, req)
 }
 
 // Repeatable says whether a call may be sent again after bytes of it have left (T2): by its method, by x-drawbridge.retry,
@@ -64,71 +64,6 @@ func (t *Tool) Repeatable(args json.RawMessage) bool {
 // argumentError makes the error of one argument.
 func argumentError(name string, err error) error {
 	return &ArgumentError{Problems: []string{fmt.Sprintf("argument %q: %s", name, err)}}
-}
-
-// values decodes, completes and checks the arguments of a call.
-func (p *plan) values(raw json.RawMessage) (map[string]any, error) {
-	if len(raw) == 0 || string(raw) == "null" {
-		raw = json.RawMessage("{}")
-	}
-	if err := scan(raw); err != nil {
-		return nil, &ArgumentError{Problems: []string{err.Error()}}
-	}
-	decoded, err := decodeJSON(raw)
-	if err != nil {
-		return nil, &ArgumentError{Problems: []string{errNotObject.Error()}}
-	}
-	values, ok := decoded.(map[string]any)
-	if !ok {
-		return nil, &ArgumentError{Problems: []string{errNotObject.Error()}}
-	}
-	problems := p.prepareValues(values)
-	if len(problems) == 0 {
-		problems = p.check.arguments(values)
-	}
-	if len(problems) > 0 {
-		return nil, &ArgumentError{Problems: problems[:min(len(problems), 5)]}
-	}
-	for _, a := range p.fixed {
-		values[a.name] = a.fixed
-	}
-	return values, nil
-}
-
-// prepareValues drops nulls that mean "absent" (A9), coerces, sends defaults, and looks for what is unknown or missing.
-func (p *plan) prepareValues(values map[string]any) []string {
-	var problems []string
-	for name, v := range values {
-		a := p.byName[name]
-		if a == nil {
-			problems = append(problems, p.unknown(name))
-			continue
-		}
-		if v == nil && !(a.in == "body" && (a.nullable || p.body.keepNull && p.body.flat)) {
-			if !a.required || a.nullable {
-				delete(values, name)
-			}
-			continue
-		}
-		values[name] = coerce(a, v)
-	}
-	bodyGiven := false
-	for name := range values {
-		bodyGiven = bodyGiven || p.byName[name] != nil && p.byName[name].in == "body"
-	}
-	for _, a := range p.args {
-		if _, given := values[a.name]; given {
-			continue
-		}
-		if a.def != nil {
-			values[a.name] = a.def
-			continue
-		}
-		if a.required || bodyGiven && p.body.flat && a.in == "body" && !a.rest && p.body.schema.requires(a.orig) { // A5
-			problems = append(problems, a.missing())
-		}
-	}
-	return unique(sortedNames(problems))
 }
 
 func (a *arg) missing() string {
@@ -175,7 +110,8 @@ func (p *plan) unknown(name string) string {
 // requestBuilder writes one request.
 type requestBuilder struct {
 	plan   *plan
-	values map[string]any
+	values callValues
+	base   string // path of the base without its last slash
 	header http.Header
 	size   int // of the arguments, and so about that of a body
 }
@@ -187,7 +123,7 @@ func (r *requestBuilder) given(in string, use func(a *arg, v any) error) error {
 			if a.in != in {
 				continue
 			}
-			v, ok := r.values[a.name]
+			v, ok := r.values.of(a)
 			if !ok {
 				continue
 			}
@@ -209,13 +145,15 @@ func (r *requestBuilder) given(in string, use func(a *arg, v any) error) error {
 }
 
 func (r *requestBuilder) url(base *url.URL) (*url.URL, error) {
-	path, err := r.path(base)
+	path, err := r.path()
 	if err != nil {
 		return nil, err
 	}
-	decoded, err := url.PathUnescape(path)
-	if err != nil {
-		return nil, fmt.Errorf("build path: %w", err)
+	decoded := path
+	if strings.IndexByte(path, '%') >= 0 {
+		if decoded, err = url.PathUnescape(path); err != nil {
+			return nil, fmt.Errorf("build path: %w", err)
+		}
 	}
 	u := &url.URL{Scheme: base.Scheme, Host: base.Host, Path: decoded, RawPath: path}
 	u.RawQuery, err = r.query(base)
@@ -223,8 +161,8 @@ func (r *requestBuilder) url(base *url.URL) (*url.URL, error) {
 }
 
 // path joins base path and template with exactly one slash (B5).
-func (r *requestBuilder) path(base *url.URL) (string, error) {
-	b := []byte(strings.TrimRight(base.EscapedPath(), "/"))
+func (r *requestBuilder) path() (string, error) {
+	b := append(make([]byte, 0, 128), r.base...)
 	for _, part := range r.plan.template.parts {
 		if part.param == "" {
 			b = append(b, part.literal...)
@@ -234,7 +172,7 @@ func (r *requestBuilder) path(base *url.URL) (string, error) {
 		if a == nil {
 			return "", fmt.Errorf("build path: parameter %q has no argument", part.param)
 		}
-		v, ok := r.values[a.name]
+		v, ok := r.values.of(a)
 		if !ok {
 			return "", &ArgumentError{Problems: []string{a.missing()}}
 		}
@@ -288,7 +226,7 @@ func (r *requestBuilder) query(base *url.URL) (string, error) {
 }
 
 func (r *requestBuilder) headers() error {
-	r.header["Accept"] = []string{r.plan.accept}
+	r.header["Accept"] = r.plan.accept
 	err := r.given("header", func(a *arg, v any) error {
 		if a.spec.contentType == "" && isEmptyValue(v) {
 			return nil
@@ -327,21 +265,21 @@ func (r *requestBuilder) cookieDeclared(name string) bool {
 }
 
 // verify compares the finished request with the shape of the operation: the second of the two checks of §9.
-func (p *plan) verify(base *url.URL, req *http.Request) error {
+func (p *plan) verify(base *url.URL, prefix string, req *http.Request) error {
 	if req.URL.Scheme != base.Scheme || req.URL.Host != base.Host || req.Host != base.Host {
 		return fmt.Errorf("build %s: the request would leave its host", p.path)
 	}
 	path := req.URL.EscapedPath()
-	prefix := strings.TrimRight(base.EscapedPath(), "/")
 	rest, ok := strings.CutPrefix(path, prefix)
-	if !ok || strings.ContainsAny(path, "?#\\") {
+	if !ok || strings.IndexByte(path, '?') >= 0 || strings.IndexByte(path, '#') >= 0 || strings.IndexByte(path, '\\') >= 0 {
 		return fmt.Errorf("build %s: the request would leave its path", p.path)
 	}
-	segments := strings.Split(rest, "/")
-	if !p.template.slashes && len(segments) != len(p.template.segments) {
-		return fmt.Errorf("build %s: the request would have %d path segments", p.path, len(segments))
+	if segments := strings.Count(rest, "/") + 1; !p.template.slashes && segments != len(p.template.segments) {
+		return fmt.Errorf("build %s: the request would have %d path segments", p.path, segments)
 	}
-	for i, s := range segments {
+	for i, more := 0, true; more; i++ {
+		var s string
+		s, rest, more = strings.Cut(rest, "/")
 		if i >= len(p.template.segments) || p.template.slashes {
 			if step := decodeOnce(s); step == "." || step == ".." {
 				return &ArgumentError{Problems: []string{"the path must not contain path steps (\"..\")"}}

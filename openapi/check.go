@@ -29,16 +29,19 @@ type argCheck struct {
 }
 
 // arguments checks the arguments of a call against their schemas.
-func (c *checker) arguments(values map[string]any) []string {
+func (c *checker) arguments(values callValues) []string {
 	var problems []string
-	for name, v := range values {
-		a := c.plan.byName[name]
+	for _, a := range c.plan.args {
+		v, given := values.of(a)
+		if !given {
+			continue
+		}
 		left := maxQuick
 		if a.file == noFile && a.schema.surely(v, 0, &left) {
 			continue
 		}
 		a.check.once.Do(func() { a.check.compiled = compileSchema(flattenArgs([]*arg{a}, c.plan.body.keepNull)) })
-		one := map[string]any{name: v}
+		one := map[string]any{a.name: v}
 		if a.check.compiled == nil || a.file == noFile && tooMuchWork(a.schema, v) {
 			problems = append(problems, c.typeOnly(a, v)...)
 			continue

@@ -121,15 +121,9 @@ func (p *jsonParser) object() (any, error) {
 		return m, nil
 	}
 	for {
-		if p.space(); p.i >= len(p.s) || p.s[p.i] != '"' {
-			return nil, errBadJSON
-		}
-		key, err := p.text()
+		key, err := p.key()
 		if err != nil {
 			return nil, err
-		}
-		if !p.take(':') {
-			return nil, errBadJSON
 		}
 		known := len(m)
 		if m[key], err = p.value(); err != nil {
@@ -144,6 +138,18 @@ func (p *jsonParser) object() (any, error) {
 		}
 		return nil, errBadJSON
 	}
+}
+
+// key reads the name of a member and the colon behind it.
+func (p *jsonParser) key() (string, error) {
+	if p.space(); p.i >= len(p.s) || p.s[p.i] != '"' {
+		return "", errBadJSON
+	}
+	key, err := p.text()
+	if err == nil && !p.take(':') {
+		err = errBadJSON
+	}
+	return key, err
 }
 
 func (p *jsonParser) list() (any, error) {

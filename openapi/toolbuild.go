@@ -15,7 +15,7 @@ type plan struct {
 	fixed    []*arg // always sent
 	byName   map[string]*arg
 	body     *bodyPlan
-	accept   string
+	accept   []string // the header's value, the same for all requests; nobody changes it
 	place    CredentialPlace
 	queries  map[string]bool // declared query names (Q11)
 	fileMax  int64
@@ -65,7 +65,7 @@ func (im *importer) tool(o *rawOperation) (*Tool, error) {
 	im.describeTool(o, config, t)
 	t.Security = im.security(o)
 	answers := im.responses(o)
-	p.answers, p.accept = answers.plan, acceptHeader(answers.types)
+	p.answers, p.accept = answers.plan, []string{acceptHeader(answers.types)}
 	if err := im.shapeTool(t, body, answers.schema); err != nil {
 		return nil, err
 	}
@@ -100,6 +100,12 @@ func (p *plan) fixedOrGiven(args []*arg) {
 			p.args = append(p.args, a)
 			p.byName[a.name] = a
 		}
+	}
+	for i, a := range p.args {
+		a.at = i
+	}
+	for i, a := range p.fixed {
+		a.at = len(p.args) + i
 	}
 }
 
