@@ -30,11 +30,12 @@ type reply struct {
 func (x *exchange) call() {
 	s := x.beginCall()
 	defer s.end()
-	a := &reply{x: x, ctx: s.ctx}
+	a := &x.reply
+	a.x, a.ctx = x, s.ctx
 	if x.jsonOnly {
 		s.watch(nil)
 	} else {
-		s.watch(a.stream)
+		s.watch(a)
 	}
 	result, err := x.handle(s.ctx, a)
 	a.finish(result, err)

@@ -36,6 +36,7 @@ type callKey struct{ session, id string }
 
 type inflight struct {
 	cancel context.CancelCauseFunc
+	key    callKey   // of a legacy call
 	older  *inflight // with the same id; clients should not have two
 }
 
@@ -67,23 +68,23 @@ func (c *calls) cutAll() {
 	}
 }
 
-func (c *calls) add(key callKey, cancel context.CancelCauseFunc) *inflight {
+// add makes a call known by its key; remove must follow.
+func (c *calls) add(f *inflight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f := &inflight{cancel, c.open[key]}
-	c.open[key] = f
-	return f
+	f.older = c.open[f.key]
+	c.open[f.key] = f
 }
 
-func (c *calls) remove(key callKey, f *inflight) {
+func (c *calls) remove(f *inflight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	newest := c.open[key]
+	newest := c.open[f.key]
 	switch {
 	case newest == f && f.older == nil:
-		delete(c.open, key)
+		delete(c.open, f.key)
 	case newest == f:
-		c.open[key] = f.older
+		c.open[f.key] = f.older
 	default:
 		for other := newest; other != nil; other = other.older {
 			if other.older == f {
@@ -119,81 +120,80 @@ func (f *inflight) cancelAll() {
 // scope is the life of one call. A modern call ends with its connection; a legacy one goes on for a while, and ends at
 // once when it is cancelled by its id. Few calls last, so what bounds a long one is set up when it turns out to be one.
 type scope struct {
-	x      *exchange
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	entry  *inflight   // legacy
-	timer  *time.Timer // until the call counts as long
-	slow   func()      // what else happens then, or nil
+	x     *exchange
+	ctx   context.Context
+	entry inflight
+	slow  *reply // to be a stream once the call counts as long, or nil
+
+	due        time.Time // when it does
+	prev, next *scope    // among those that do not yet; the lookout's
 
 	mu    sync.Mutex
 	ended bool
-	lasts *inflight // once it is a long one
-	late  *time.Timer
+	late  *time.Timer // once it is a long one
 	gone  func() bool // stops waiting for the connection to break
 }
 
 // beginCall opens the scope of a call; watch starts its clock.
 func (x *exchange) beginCall() *scope {
-	s := &scope{x: x}
+	s := &x.scope
+	s.x = x
 	parent := x.r.Context()
 	if !x.modern {
 		parent = context.WithoutCancel(parent)
 	}
-	s.ctx, s.cancel = context.WithCancelCause(parent)
+	s.ctx, s.entry.cancel = context.WithCancelCause(parent)
 	if !x.modern {
-		s.entry = x.calls.add(s.key(), s.cancel)
+		s.entry.key = callKey{x.session, callID(x.message, x.message.ID)}
+		x.calls.add(&s.entry)
 	}
 	return s
 }
 
-func (s *scope) key() callKey { return callKey{s.x.session, callID(s.x.message, s.x.message.ID)} }
-
-// watch has slow run once the call takes longer than an answer may (E1), and bounds the call from then on.
-func (s *scope) watch(slow func()) {
+// watch makes the answer a stream, if it can be one, once the call takes longer than an answer may (E1), and bounds the call
+// from then on.
+func (s *scope) watch(slow *reply) {
 	s.slow = slow
-	s.timer = time.AfterFunc(min(answerWithin, s.x.limits.StreamMax), s.long)
+	s.x.lookout.watch(s, min(answerWithin, s.x.limits.StreamMax))
 }
 
 // long runs when the call turns out to be a long one.
 func (s *scope) long() {
 	if s.slow != nil {
-		s.slow()
+		s.slow.stream()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
 		return
 	}
-	if s.lasts = s.entry; s.lasts == nil {
-		s.lasts = &inflight{cancel: s.cancel}
-	}
-	s.x.calls.lasts(s.lasts)
-	s.late = time.AfterFunc(s.x.limits.StreamMax-min(answerWithin, s.x.limits.StreamMax), func() { s.cancel(context.DeadlineExceeded) })
+	cancel := s.entry.cancel
+	s.x.calls.lasts(&s.entry)
+	s.late = time.AfterFunc(s.x.limits.StreamMax-min(answerWithin, s.x.limits.StreamMax), func() { cancel(context.DeadlineExceeded) })
 	if s.x.modern {
 		return
 	}
 	s.gone = context.AfterFunc(s.x.r.Context(), func() {
-		grace := time.AfterFunc(legacyGrace, func() { s.cancel(context.Canceled) })
+		grace := time.AfterFunc(legacyGrace, func() { cancel(context.Canceled) })
 		context.AfterFunc(s.ctx, func() { grace.Stop() })
 	})
 }
 
 // end ends the scope and all that was set up for it.
 func (s *scope) end() {
-	s.timer.Stop()
+	s.x.lookout.leave(s)
 	s.mu.Lock()
 	s.ended = true
 	if s.late != nil {
-		s.x.calls.over(s.lasts)
+		s.x.calls.over(&s.entry)
 		s.late.Stop()
 	}
 	if s.gone != nil {
 		s.gone()
 	}
 	s.mu.Unlock()
-	if s.entry != nil {
-		s.x.calls.remove(s.key(), s.entry)
+	if !s.x.modern {
+		s.x.calls.remove(&s.entry)
 	}
-	s.cancel(nil)
+	s.entry.cancel(nil)
 }

@@ -12,17 +12,17 @@ func TestCancellingReachesTheCallsOfOneSessionAndID(t *testing.T) {
 	c.init()
 	type call struct {
 		ctx context.Context
-		key callKey
 		f   *inflight
 	}
 	begin := func(session, id string) call {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		key := callKey{session, id}
-		return call{ctx, key, c.add(key, cancel)}
+		f := &inflight{cancel: cancel, key: callKey{session, id}}
+		c.add(f)
+		return call{ctx, f}
 	}
 	first, second, third := begin("s", "1"), begin("s", "1"), begin("s", "1")
 	elsewhere, other := begin("t", "1"), begin("s", "2")
-	c.remove(second.key, second.f)
+	c.remove(second.f)
 	c.cancel("s", "1")
 	for name, want := range map[string]struct {
 		call
@@ -37,7 +37,7 @@ func TestCancellingReachesTheCallsOfOneSessionAndID(t *testing.T) {
 		t.Error("the end of a session ends other calls than its own")
 	}
 	for _, done := range []call{third, first, elsewhere, other} {
-		c.remove(done.key, done.f)
+		c.remove(done.f)
 	}
 	if len(c.open) != 0 {
 		t.Errorf("%d calls are still known", len(c.open))

@@ -148,9 +148,9 @@ func (x *exchange) callOnStream(stream *oldStream) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(x.r.Context()))
 	defer cancel(nil)
 	defer context.AfterFunc(stream.ctx, func() { cancel(errCancelled) })()
-	key := callKey{x.session, callID(x.message, x.message.ID)}
-	f := x.calls.add(key, cancel)
-	defer x.calls.remove(key, f)
+	f := &inflight{cancel: cancel, key: callKey{x.session, callID(x.message, x.message.ID)}}
+	x.calls.add(f)
+	defer x.calls.remove(f)
 	x.calls.lasts(f)
 	defer x.calls.over(f)
 	if x.message.Method == "initialize" {

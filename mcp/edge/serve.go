@@ -19,6 +19,7 @@ type state struct {
 	log       *slog.Logger
 	now       func() time.Time
 	calls     calls
+	lookout   lookout
 	questions questions
 	streams   oldStreams
 	tapes     tapes
@@ -53,6 +54,7 @@ func (h *Handler) init() *state {
 			s.now = time.Now
 		}
 		s.calls.init()
+		s.lookout.init()
 		s.questions.init()
 		s.streams.init()
 		s.tapes.init()
@@ -85,6 +87,10 @@ type exchange struct {
 	capabilities json.RawMessage // of the session's client
 	clientInfo   json.RawMessage // of the session's client; nil: not known
 	logLevel     string          // of the session
+
+	// Parts that nearly every exchange comes to have, made with it.
+	scope scope
+	reply reply
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string) {
