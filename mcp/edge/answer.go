@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
@@ -84,17 +85,19 @@ func (x *exchange) id() []byte {
 
 const resultHead = `{"jsonrpc":"2.0","id":`
 
+// pages are what small answers are put together in, which are written before the page is used again. An empty pool changes
+// no answer.
+var pages = sync.Pool{New: func() any { page := make([]byte, 0, smallBytes+1<<10); return &page }}
+
 // writeResult writes the answer around the bytes of the result, which are not copied.
 func (x *exchange) writeResult(result []byte) {
 	id := x.id()
 	const middle = `,"result":`
-	head := x.w.Header()
-	x.eraHeader()
-	head.Set("Content-Type", "application/json")
-	head.Set("Content-Length", strconv.Itoa(len(resultHead)+len(id)+len(middle)+len(result)+1))
+	x.jsonHeaders(len(resultHead) + len(id) + len(middle) + len(result) + 1)
 	x.w.WriteHeader(http.StatusOK)
-	start := make([]byte, 0, 512)
-	start = append(append(append(start, resultHead...), id...), middle...)
+	page := pages.Get().(*[]byte)
+	defer pages.Put(page)
+	start := append(append(append((*page)[:0], resultHead...), id...), middle...)
 	// Small results go out in one write; a long list is not copied.
 	if len(result) < smallBytes {
 		_, _ = x.w.Write(append(append(start, result...), '}'))
@@ -116,19 +119,24 @@ func (x *exchange) resultBody(result []byte) []byte {
 }
 
 func (x *exchange) writeJSON(status int, body []byte) {
-	head := x.w.Header()
-	x.eraHeader()
-	head.Set("Content-Type", "application/json")
-	head.Set("Content-Length", strconv.Itoa(len(body)))
+	x.jsonHeaders(len(body))
 	x.w.WriteHeader(status)
 	if x.r.Method != http.MethodHead {
 		_, _ = x.w.Write(body)
 	}
 }
 
+// jsonHeaders are those of an answer that is one JSON document of this length.
+func (x *exchange) jsonHeaders(length int) {
+	x.eraHeader()
+	head := x.w.Header()
+	head["Content-Type"] = typeJSON
+	head["Content-Length"] = x.value(1, strconv.Itoa(length))
+}
+
 // eraHeader names the revision on answers to initialize and to modern requests (mcp.md §3).
 func (x *exchange) eraHeader() {
 	if x.revision != "" && (x.modern || x.message != nil && x.message.Method == "initialize") {
-		x.w.Header().Set("MCP-Protocol-Version", x.revision)
+		x.w.Header()[versionHeader] = x.value(2, x.revision)
 	}
 }

@@ -35,10 +35,11 @@ const (
 // versionOf returns what the version header says. Lines of the same header are one list (RFC 9110 §5.2), so that two of them
 // name no revision, and nobody behind us reads the one that we did not.
 func versionOf(h http.Header) string {
-	if lines := h[versionHeader]; len(lines) != 1 {
-		return strings.Join(lines, ", ")
+	lines := h[versionHeader]
+	if len(lines) == 1 {
+		return lines[0]
 	}
-	return h.Get(versionHeader)
+	return strings.Join(lines, ", ")
 }
 
 // isModern reports whether a version header names 2026-07-28 or later.
@@ -99,7 +100,10 @@ func unsupportedHeader(version string) error {
 func (x *exchange) checkModern() error {
 	m := x.message
 	x.revision = Modern // what we answer in, refusals too
-	version, ok := m.Text(m.ProtocolVersion)
+	version, ok := Modern, m.Says(m.ProtocolVersion, Modern)
+	if !ok {
+		version, ok = m.Text(m.ProtocolVersion)
+	}
 	if !ok {
 		return invalidMeta("io.modelcontextprotocol/protocolVersion must be a string") // H1
 	}

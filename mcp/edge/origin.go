@@ -17,14 +17,27 @@ const (
 	maxAskedNames  = 64 // Mcp-Param-* names a preflight may ask for
 )
 
+// Values of headers that are the same on all answers. Nobody changes them in place: who wants another value sets one.
+var (
+	noStore    = []string{"no-store"}
+	varyOrigin = []string{"Origin"}
+	typeJSON   = []string{"application/json"}
+)
+
 // commonHeaders are on every answer, errors too (mcp.md §3).
 func (x *exchange) commonHeaders() {
 	head := x.w.Header()
 	if id := identity.RequestID(x.r.Context()); id != "" {
-		head.Set("X-Request-Id", id)
+		head["X-Request-Id"] = x.value(0, id)
 	}
-	head.Set("Cache-Control", "no-store")
-	head.Set("Vary", "Origin")
+	head["Cache-Control"] = noStore
+	head["Vary"] = varyOrigin
+}
+
+// value is the one value of a header, in memory that the exchange has for it.
+func (x *exchange) value(at int, v string) []string {
+	x.values[at] = v
+	return x.values[at : at+1 : at+1]
 }
 
 // checkOrigin refuses browsers that were led here by a page of somebody else (row 3). An allowed origin is named in the

@@ -65,11 +65,14 @@ func (x *exchange) decode() error {
 // Decode reads one message of a client, strictly and once (mcp.md §4).
 func Decode(body []byte, l Limits) (*Message, error) {
 	m, err := strictjson.Decode(body, strictjson.Limits{Depth: l.JSONDepth, Members: l.JSONMembers})
+	if err == nil {
+		return m, nil
+	}
 	var bad *strictjson.Error
 	if errors.As(err, &bad) {
 		return nil, refuse(http.StatusBadRequest, bad.Code, "%s", bad.Msg)
 	}
-	return m, err
+	return nil, err
 }
 
 func errNotAcceptable() error {

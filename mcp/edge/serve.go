@@ -89,8 +89,9 @@ type exchange struct {
 	logLevel     string          // of the session
 
 	// Parts that nearly every exchange comes to have, made with it.
-	scope scope
-	reply reply
+	scope  scope
+	reply  reply
+	values [3]string // of headers of the answer
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string) {

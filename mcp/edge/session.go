@@ -83,7 +83,7 @@ func (x *exchange) openSession(ids []string, header string) error {
 		return errSession()
 	}
 	ctx := x.r.Context()
-	s, err := x.sessions.Get(ctx, ids[0], x.now())
+	s, err := x.sessions.Get(ctx, ids[0], x.arrived)
 	if errors.Is(err, mcp.ErrNoSession) {
 		return errSession()
 	}
@@ -93,7 +93,7 @@ func (x *exchange) openSession(ids []string, header string) error {
 	if header != "" && header != s.Revision { // S6; VS Code sends none
 		return refuse(http.StatusBadRequest, CodeInvalidRequest, "MCP-Protocol-Version is %q, the session's is %q", mcp.Clip(header), s.Revision)
 	}
-	if err := x.sessions.Touch(ctx, s.ID, x.now(), ""); errors.Is(err, mcp.ErrNoSession) {
+	if err := x.sessions.Touch(ctx, s.ID, x.arrived, ""); errors.Is(err, mcp.ErrNoSession) {
 		return errSession()
 	}
 	x.session, x.revision, x.upstream = s.ID, s.Revision, s.Upstream

@@ -1,5 +1,7 @@
 package strictjson
 
+import "unicode/utf8"
+
 const (
 	maxMethod = 128 // characters
 	maxID     = 256 // bytes
@@ -8,7 +10,7 @@ const (
 // classify checks the envelope of a message that is JSON (J6, J7) and says what it is.
 func (d *decoder) classify() error {
 	m := d.msg
-	if v, ok := m.Text(m.version); !ok || v != "2.0" {
+	if !m.Says(m.version, "2.0") {
 		return d.invalid(`jsonrpc must be "2.0"`)
 	}
 	parts := 0
@@ -41,8 +43,8 @@ func (d *decoder) classify() error {
 
 func (d *decoder) checkRequest() error {
 	m := d.msg
-	method, ok := m.Text(m.method)
-	if !ok || method == "" || len([]rune(method)) > maxMethod {
+	method, ok := d.methodText()
+	if !ok || method == "" || utf8.RuneCountInString(method) > maxMethod {
 		return d.invalid("method must be a string of 1 to %d characters", maxMethod)
 	}
 	m.Method = method
@@ -54,6 +56,15 @@ func (d *decoder) checkRequest() error {
 		return &Error{Code: CodeParams, Msg: "params must be an object", At: m.Params.Start} // J7
 	}
 	return nil
+}
+
+// methodText is the decoded method; that of nearly every request lies in memory already.
+func (d *decoder) methodText() (method string, ok bool) {
+	const usual = "tools/call"
+	if d.msg.Says(d.msg.method, usual) {
+		return usual, true
+	}
+	return d.msg.Text(d.msg.method)
 }
 
 // checkID keeps an id to what comes back as it was sent: a short string, or an integer of any size.

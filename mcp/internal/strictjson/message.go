@@ -1,5 +1,7 @@
 package strictjson
 
+import "bytes"
+
 // Span is a range of bytes in a message's body. The zero Span is absent: no value begins at the first byte of a message.
 type Span struct{ Start, End int }
 
@@ -48,6 +50,18 @@ func (m *Message) Text(s Span) (text string, ok bool) {
 		return "", false
 	}
 	return unquote(m.Body[s.Start+1 : s.End-1]), true
+}
+
+// Says reports whether the value at s is the string text, whatever its escapes.
+func (m *Message) Says(s Span, text string) bool {
+	if !s.Present() || m.Body[s.Start] != '"' {
+		return false
+	}
+	inside := m.Body[s.Start+1 : s.End-1]
+	if bytes.IndexByte(inside, '\\') < 0 {
+		return string(inside) == text
+	}
+	return unquote(inside) == text
 }
 
 // IsObject reports whether the value at s is an object.

@@ -30,3 +30,20 @@ func TestMembersAndElementsStandWhereTheyStand(t *testing.T) {
 		t.Error("something was found where nothing is")
 	}
 }
+
+func TestATextIsComparedAsDecoded(t *testing.T) { // J11
+	for value, want := range map[string]bool{
+		`"tools/call"`: true, `"tools\/call"`: true, `"\u0074ools/call"`: true, `"Tools/call"`: false, `"tools/call "`: false, `""`: false, `7`: false, `{}`: false,
+	} {
+		m, err := Decode([]byte(`{"jsonrpc":"2.0","method":"x","params":{"level":`+value+`}}`), Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Says(m.Level, "tools/call"); got != want {
+			t.Errorf("%s: %t, want %t", value, got, want)
+		}
+	}
+	if new(Message).Says(Span{}, "") {
+		t.Error("what is absent says something")
+	}
+}
