@@ -192,10 +192,12 @@ func TestEveryEndingIsSettledAndSaidInWords(t *testing.T) { // openapi.md §12 "
 
 func TestAStoredAnswerIsReplayedInBothEras(t *testing.T) { // T9
 	var settled bool
+	const stored = `{"content":[{"type":"text","text":"kept"}]`
+	memory := []byte(stored + strings.Repeat("-", 200)) // what lies behind a stored answer is not to be written on
 	s := build(t, bridge.Config{
 		Doer: road(func(context.Context, *proxy.Call) (*proxy.Answer, error) {
 			a := proxy.NewAnswer(func(proxy.Outcome) { settled = true })
-			a.Entry = &proxy.CacheEntry{Status: 200, Body: []byte(`{"content":[{"type":"text","text":"kept"}]`)}
+			a.Entry = &proxy.CacheEntry{Status: 200, Body: memory[:len(stored)]}
 			return a, nil
 		}),
 		Tools: []bridge.Tool{{Tool: mcptest.Tool("t"), Operation: operation{}}},
@@ -205,6 +207,9 @@ func TestAStoredAnswerIsReplayedInBothEras(t *testing.T) { // T9
 		if err != nil || !json.Valid(raw) || !strings.Contains(string(raw), "kept") || !settled {
 			t.Errorf("%s, %v, settled: %t", raw, err, settled)
 		}
+	}
+	if string(memory) != stored+strings.Repeat("-", 200) {
+		t.Errorf("the end of a result was written behind the stored answer: %s", memory)
 	}
 }
 

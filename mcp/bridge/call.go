@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/access"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
@@ -21,9 +22,14 @@ type call struct {
 	r    *edge.Request
 	tool *tool
 	args json.RawMessage
-	sent *http.Request // the last one made
+	id   string            // of the request
+	from *identity.Request // nil: not known
+	sent *http.Request     // the last one made
 
 	progress *progress // nil: nobody asked
+
+	described proxy.Call    // for policies, pools and records
+	answer    http.Response // what the operation reads
 }
 
 // callTool answers tools/call (B2): what may be called, with what, and how it went.
@@ -50,7 +56,10 @@ func (s *Server) callTool(ctx context.Context, r *edge.Request) (json.RawMessage
 	if err := s.rules.Scope(r.Caller, name); err != nil {
 		return nil, err
 	}
-	c := &call{s: s, r: r, tool: t, args: json.RawMessage(m.Bytes(m.Arguments))}
+	c := &call{s: s, r: r, tool: t, args: json.RawMessage(m.Bytes(m.Arguments)), from: facts}
+	if facts != nil {
+		c.id = facts.ID
+	}
 	if !m.IsObject(m.Arguments) {
 		c.args = json.RawMessage("{}")
 	}
@@ -70,20 +79,20 @@ func (s *Server) callTool(ctx context.Context, r *edge.Request) (json.RawMessage
 func (c *call) do(ctx context.Context) (resultBody, error) {
 	c.progress = c.startProgress()
 	defer c.progress.stop() // nothing after the result (B5)
-	answer, err := c.s.cfg.Doer.Do(ctx, c.describe(ctx))
+	answer, err := c.s.cfg.Doer.Do(ctx, c.describe())
 	if err != nil {
 		return c.fault(ctx, err)
 	}
 	defer answer.Settle(proxy.Outcome{Ending: proxy.EndError}) // for panics; the first one counts
 	if answer.Entry != nil {
 		answer.Settle(proxy.Outcome{Ending: proxy.EndOK, Status: answer.Entry.Status, Bytes: int64(len(answer.Entry.Body))})
-		return resultBody{open: answer.Entry.Body}, nil
+		return resultBody{open: slices.Clip(answer.Entry.Body)}, nil // others read it, too
 	}
 	return c.read(ctx, answer)
 }
 
 // describe says what the call is, once, for policies, pools and records.
-func (c *call) describe(ctx context.Context) *proxy.Call {
+func (c *call) describe() *proxy.Call {
 	t, r := c.tool, c.r
 	facts := proxy.RequestFacts{Time: r.Arrived}
 	if r.HTTP != nil {
@@ -92,19 +101,19 @@ func (c *call) describe(ctx context.Context) *proxy.Call {
 			facts.Path = r.HTTP.URL.Path
 		}
 	}
-	if q := identity.RequestFrom(ctx); q != nil {
-		facts.IP = q.IP
+	if c.from != nil {
+		facts.IP = c.from.IP
 	}
-	described := &proxy.Call{
-		ID: identity.RequestID(ctx), Surface: proxy.MCP, Endpoint: t.Name, Caller: *r.Caller, Request: facts,
+	c.described = proxy.Call{
+		ID: c.id, Surface: proxy.MCP, Endpoint: t.Name, Caller: *r.Caller, Request: facts,
 		Server: c.s.cfg.Name, Tool: t.Name, API: t.API, Arguments: c.args,
 		Target: t.Target, Policies: t.Policies, Idempotent: c.repeatable(), FollowSameOrigin: true, DeclaredCookies: true,
+		Build: c.build,
 	}
-	described.Build = func(ctx context.Context, b *proxy.Backend) (*http.Request, error) { return c.build(ctx, b, described) }
 	if safe(t.Method) {
-		described.CacheKey = c.cacheKey
+		c.described.CacheKey = c.cacheKey
 	}
-	return described
+	return &c.described
 }
 
 // repeatable is openapi.md T2: what may be sent again although bytes of it left, such as what carries an Idempotency-Key.
@@ -119,12 +128,12 @@ func safe(method string) bool {
 }
 
 // build makes the request for one try, with the arguments the shape policies wrote. Their headers are the pipeline's.
-func (c *call) build(ctx context.Context, b *proxy.Backend, described *proxy.Call) (*http.Request, error) {
+func (c *call) build(ctx context.Context, b *proxy.Backend) (*http.Request, error) {
 	base := c.tool.Base
 	if b != nil && b.URL != nil {
 		base = b.URL
 	}
-	args, err := shaped(c.args, described.Shape.Arguments)
+	args, err := shaped(c.args, c.described.Shape.Arguments)
 	if err != nil {
 		return nil, err
 	}
@@ -153,25 +162,27 @@ func (c *call) cacheKey() string {
 // read turns the backend's answer into a result, and settles.
 func (c *call) read(ctx context.Context, answer *proxy.Answer) (resultBody, error) {
 	defer answer.Body.Close()
-	resp := &http.Response{
+	c.answer = http.Response{
 		StatusCode: answer.Status, Status: http.StatusText(answer.Status), Header: answer.Upstream, Body: answer.Body,
 		ContentLength: -1, Request: c.sent, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
-	if resp.Header == nil {
-		resp.Header = answer.Header
+	if c.answer.Header == nil {
+		c.answer.Header = answer.Header
 	}
-	result, err := c.tool.op.ReadResult(resp, openapi.ReadOptions{
-		ResponsesConfig: c.tool.Responses, RequestID: identity.RequestID(ctx), Event: c.progress.event,
-	})
+	options := openapi.ReadOptions{ResponsesConfig: c.tool.Responses, RequestID: c.id}
+	if c.progress != nil {
+		options.Event = c.progress.event
+	}
+	result, err := c.tool.op.ReadResult(&c.answer, options)
 	if err != nil {
 		return c.brokeOff(ctx, answer, err)
 	}
-	body := encodeResult(result)
+	body := encodeResult(result, c.s.tailSize)
 	out := proxy.Outcome{Ending: proxy.EndOK, Status: answer.Status, Bytes: int64(len(body.open))}
 	if answer.Status >= 400 {
 		out.Ending = proxy.EndUpstreamError
 	} else if !result.IsError && body.meta == nil && answer.Cache != "" {
-		out.Cacheable = &proxy.CacheEntry{Status: answer.Status, Body: body.open, Created: c.s.now()} // T9
+		out.Cacheable = &proxy.CacheEntry{Status: answer.Status, Body: slices.Clip(body.open), Created: c.s.now()} // T9
 	}
 	answer.Settle(out)
 	return body, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/drawbridge-mcp/drawbridge/openapi"
@@ -66,15 +67,16 @@ const maxResult = 8 << 20
 
 // resultBody is a result without its end, which differs by era; it is what a cache keeps.
 type resultBody struct {
-	open []byte          // everything but _meta and the closing brace
+	open []byte          // everything but _meta and the closing brace; what may follow it in memory is nobody else's
 	meta json.RawMessage // an object's members without braces; nil: none
 }
 
-// encodeResult writes a result as tools/call answers it.
-func encodeResult(r *openapi.Result) resultBody {
-	size := 64 + len(r.Structured)
+// encodeResult writes a result as tools/call answers it, and leaves room for its end.
+func encodeResult(r *openapi.Result, end int) resultBody {
+	size := 64 + len(r.Structured) + end
 	for i := range r.Content {
-		size += 96 + len(r.Content[i].Text) + len(r.Content[i].Data)*4/3
+		c := &r.Content[i]
+		size += 96 + len(c.Text) + strings.Count(c.Text, `"`) + strings.Count(c.Text, "\n") + len(c.Data)*4/3
 	}
 	b := append(make([]byte, 0, size), `{"content":[`...)
 	for i := range r.Content {
@@ -137,11 +139,13 @@ func appendContent(b []byte, c *openapi.Content) []byte {
 	}
 }
 
+const completeHead = `,"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":`
+
 // finish ends a result for one era (B4).
 func (s *Server) finish(r resultBody, modern bool) json.RawMessage {
-	b := r.open[:len(r.open):len(r.open)]
+	b := r.open
 	if modern {
-		b = append(b, `,"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":`...)
+		b = append(b, completeHead...)
 		b = append(b, s.info...)
 		if r.meta != nil {
 			b = append(append(b, ','), r.meta...)

@@ -29,6 +29,7 @@ type Server struct {
 	held    *held // the catalogue before this one (T6); nil: none
 
 	info     []byte // serverInfo
+	tailSize int    // about how much ends a result
 	tail     []byte // what ends every modern list
 	discover []byte // result of server/discover
 	empty    map[string][2][]byte
@@ -97,6 +98,7 @@ func (s *Server) seal() {
 		s.cfg.Previous = nil // or every reload would keep all that went before it
 	}
 	s.info = s.serverInfo()
+	s.tailSize = len(completeHead) + len(s.info) + 2
 	s.tail = s.modernTail(private)
 	s.discover = s.discoverResult()
 	s.empty = map[string][2][]byte{}
