@@ -23,13 +23,15 @@ var errRestarting = &Error{Code: CodeServer, Status: http.StatusServiceUnavailab
 // restarting reports whether a call was ended because the gateway stops.
 func restarting(ctx context.Context) bool { return errors.Is(context.Cause(ctx), proxy.ErrShutdown) }
 
-// calls are the calls in flight: those of legacy sessions by their ids, which mean something only inside their session
-// (E10), and of both eras those that take long enough to be there when the drain time is over.
+// calls are the calls in flight. Ids of legacy calls mean something only inside their session (E10).
 type calls struct {
-	mu   sync.Mutex
-	open map[callKey]*inflight // the newest with this id
-	long map[*inflight]struct{}
-	cut  bool
+	mu    sync.Mutex
+	young scope                 // those that have not lasted yet, in the order in which they are due: a ring through this one, which is none
+	timer *time.Timer           // for the first of them
+	wakes time.Time             // when it goes off; zero: it does not
+	open  map[callKey]*inflight // the other legacy calls: the newest with this id
+	long  map[*inflight]struct{}
+	cut   bool // the drain time is over
 }
 
 type callKey struct{ session, id string }
@@ -40,7 +42,10 @@ type inflight struct {
 	older  *inflight // with the same id; clients should not have two
 }
 
-func (c *calls) init() { c.open, c.long = map[callKey]*inflight{}, map[*inflight]struct{}{} }
+func (c *calls) init() {
+	c.open, c.long = map[callKey]*inflight{}, map[*inflight]struct{}{}
+	c.young.prev, c.young.next = &c.young, &c.young
+}
 
 // lasts notes that a call takes long; over must follow. When the drain time is over already, it ends.
 func (c *calls) lasts(f *inflight) {
@@ -72,13 +77,21 @@ func (c *calls) cutAll() {
 func (c *calls) add(f *inflight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f.older = c.open[f.key]
-	c.open[f.key] = f
+	c.put(f)
 }
 
 func (c *calls) remove(f *inflight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.drop(f)
+}
+
+func (c *calls) put(f *inflight) {
+	f.older = c.open[f.key]
+	c.open[f.key] = f
+}
+
+func (c *calls) drop(f *inflight) {
 	newest := c.open[f.key]
 	switch {
 	case newest == f && f.older == nil:
@@ -98,12 +111,18 @@ func (c *calls) remove(f *inflight) {
 func (c *calls) cancel(session, id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.eachYoung(session, func(s *scope) {
+		if s.key().id == id {
+			s.entry.cancel(errCancelled)
+		}
+	})
 	c.open[callKey{session, id}].cancelAll()
 }
 
 func (c *calls) endSession(session string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.eachYoung(session, func(s *scope) { s.entry.cancel(errCancelled) })
 	for key, f := range c.open {
 		if key.session == session {
 			f.cancelAll()
@@ -126,7 +145,7 @@ type scope struct {
 	slow  *reply // to be a stream once the call counts as long, or nil
 
 	due        time.Time // when it does
-	prev, next *scope    // among those that do not yet; the lookout's
+	prev, next *scope    // among those that do not yet; the calls'
 
 	mu    sync.Mutex
 	ended bool
@@ -134,7 +153,7 @@ type scope struct {
 	gone  func() bool // stops waiting for the connection to break
 }
 
-// beginCall opens the scope of a call; watch starts its clock.
+// beginCall opens the scope of a call; watch starts its clock and must follow.
 func (x *exchange) beginCall() *scope {
 	s := &x.scope
 	s.x = x
@@ -143,18 +162,16 @@ func (x *exchange) beginCall() *scope {
 		parent = context.WithoutCancel(parent)
 	}
 	s.ctx, s.entry.cancel = context.WithCancelCause(parent)
-	if !x.modern {
-		s.entry.key = callKey{x.session, callID(x.message, x.message.ID)}
-		x.calls.add(&s.entry)
-	}
 	return s
 }
+
+func (s *scope) key() callKey { return callKey{s.x.session, callID(s.x.message, s.x.message.ID)} }
 
 // watch makes the answer a stream, if it can be one, once the call takes longer than an answer may (E1), and bounds the call
 // from then on.
 func (s *scope) watch(slow *reply) {
 	s.slow = slow
-	s.x.lookout.watch(s, min(answerWithin, s.x.limits.StreamMax))
+	s.x.calls.watch(s, min(answerWithin, s.x.limits.StreamMax))
 }
 
 // long runs when the call turns out to be a long one.
@@ -181,7 +198,7 @@ func (s *scope) long() {
 
 // end ends the scope and all that was set up for it.
 func (s *scope) end() {
-	s.x.lookout.leave(s)
+	s.x.calls.leave(s)
 	s.mu.Lock()
 	s.ended = true
 	if s.late != nil {
@@ -192,8 +209,5 @@ func (s *scope) end() {
 		s.gone()
 	}
 	s.mu.Unlock()
-	if !s.x.modern {
-		s.x.calls.remove(&s.entry)
-	}
 	s.entry.cancel(nil)
 }

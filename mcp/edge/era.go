@@ -60,10 +60,9 @@ func isRevision(s string) bool {
 }
 
 func isLegacy(version string) bool {
-	for _, v := range Supported()[1:] {
-		if v == version {
-			return true
-		}
+	switch version {
+	case LatestLegacy, "2025-06-18", assumed, oldestRevision:
+		return true
 	}
 	return false
 }

@@ -1,74 +1,79 @@
 package edge
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
-// lookout tells which calls take longer than an answer may (E1). Nearly all are over long before, and a timer for each
-// would cost more than anything else that is done to begin one: a single timer waits for whichever is due first, and finds
-// most often that it is gone.
-type lookout struct {
-	mu    sync.Mutex
-	ring  scope // calls in the order in which they are due: a ring through this one, which is none
-	timer *time.Timer
-	wakes time.Time // when the timer goes off; zero: it does not
-}
+// Nearly all calls are over long before they have taken as long as an answer may (E1). A timer for each, and a place in a
+// map under its id, would cost more than anything else that is done to begin one. So a call begins in a ring, in the order
+// in which calls are due; a single timer waits for whichever is first, and finds most often that it is gone.
 
-func (l *lookout) init() { l.ring.prev, l.ring.next = &l.ring, &l.ring }
-
-// watch has s.long run, on a goroutine of its own, once the call is that old; leave must follow.
-func (l *lookout) watch(s *scope, within time.Duration) {
+// watch makes a call one of those in flight, and has s.long run, on a goroutine of its own, once it is that old; leave must
+// follow.
+func (c *calls) watch(s *scope, within time.Duration) {
 	now := time.Now()
 	s.due = now.Add(within)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	before := l.ring.prev
-	for before != &l.ring && before.due.After(s.due) { // only where a reload made calls shorter
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.young.prev
+	for before != &c.young && before.due.After(s.due) { // only where a reload made calls shorter
 		before = before.prev
 	}
 	s.prev, s.next = before, before.next
 	s.prev.next, s.next.prev = s, s
-	l.wake(now)
+	c.wake(now)
 }
 
 // leave forgets a call. What began because it was a long one is not waited for.
-func (l *lookout) leave(s *scope) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.unlink(s)
+func (c *calls) leave(s *scope) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.next != nil {
+		s.unlink()
+	} else if !s.x.modern {
+		c.drop(&s.entry)
+	}
 }
 
-func (l *lookout) unlink(s *scope) {
-	if s.next != nil {
-		s.prev.next, s.next.prev = s.next, s.prev
-	}
+func (s *scope) unlink() {
+	s.prev.next, s.next.prev = s.next, s.prev
 	s.prev, s.next = nil, nil
 }
 
-// wake sets the timer for the first call, unless it goes off before that anyway.
-func (l *lookout) wake(now time.Time) {
-	first := l.ring.next
-	if first == &l.ring || !l.wakes.IsZero() && !l.wakes.After(first.due) {
+// wake sets the timer for the call that is due first, unless it goes off before that anyway.
+func (c *calls) wake(now time.Time) {
+	first := c.young.next
+	if first == &c.young || !c.wakes.IsZero() && !c.wakes.After(first.due) {
 		return
 	}
-	l.wakes = first.due
-	if l.timer == nil {
-		l.timer = time.AfterFunc(first.due.Sub(now), l.look)
+	c.wakes = first.due
+	if c.timer == nil {
+		c.timer = time.AfterFunc(first.due.Sub(now), c.look)
 		return
 	}
-	l.timer.Reset(first.due.Sub(now))
+	c.timer.Reset(first.due.Sub(now))
 }
 
-// look has all calls told that are due.
-func (l *lookout) look() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// look has all calls told that are due. A legacy one gets its place under its id, for whoever cancels it later.
+func (c *calls) look() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	now := time.Now()
-	l.wakes = time.Time{}
-	for s := l.ring.next; s != &l.ring && !s.due.After(now); s = l.ring.next {
-		l.unlink(s)
+	c.wakes = time.Time{}
+	for s := c.young.next; s != &c.young && !s.due.After(now); s = c.young.next {
+		s.unlink()
+		if !s.x.modern {
+			s.entry.key = s.key()
+			c.put(&s.entry)
+		}
 		go s.long() // it takes locks of its call, which must not hold up the others
 	}
-	l.wake(now)
+	c.wake(now)
+}
+
+// eachYoung visits the calls of a legacy session that have not lasted yet.
+func (c *calls) eachYoung(session string, visit func(*scope)) {
+	for s := c.young.next; s != &c.young; s = s.next {
+		if !s.x.modern && s.x.session == session {
+			visit(s)
+		}
+	}
 }

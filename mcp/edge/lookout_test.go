@@ -40,7 +40,7 @@ func TestEveryCallIsWatchedFromItsOwnBeginning(t *testing.T) {
 			}
 		}
 		calls.Wait()
-		if ring := &h.edge.lookout.ring; ring.next != ring || ring.prev != ring {
+		if ring := &h.edge.calls.young; ring.next != ring || ring.prev != ring {
 			t.Error("calls that are over are still watched")
 		}
 	})
@@ -76,4 +76,45 @@ func TestAShorterCallIsToldBeforeOneThatBeganEarlier(t *testing.T) {
 			t.Errorf("the longer one ended after %v", d)
 		}
 	})
+}
+
+// However long a call is under way, its id and the end of its session reach it, and no other (B6, E10).
+func TestACallOfAnyAgeIsReached(t *testing.T) {
+	for _, age := range []time.Duration{0, answerWithin - time.Millisecond, answerWithin, time.Minute} {
+		for _, by := range []string{"notification", "end of the session"} {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHandler(t, &server{handle: answerAfter(time.Hour)}, nil)
+				mine, others := open(t, h, "alice"), open(t, h, "alice")
+				call := func(session, id string) (*wire, func()) {
+					return serve(h, legacy(session, `{"jsonrpc":"2.0","id":`+id+`,"method":"x"}`))
+				}
+				start := time.Now()
+				_, ended := call(mine, `"\u0069"`)
+				_, theirs := call(others, `"i"`)
+				_, another := call(mine, `"j"`)
+				time.Sleep(age)
+				synctest.Wait()
+				r := legacy(mine, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"i"}}`)
+				if by != "notification" {
+					r.Method, r.Body = http.MethodDelete, http.NoBody
+				}
+				_, told := serve(h, r)
+				told()
+				ended()
+				if by != "notification" {
+					another()
+				}
+				if d := time.Since(start); d != age {
+					t.Errorf("%s after %v: the call ended after %v", by, age, d)
+				}
+				if theirs(); time.Since(start) != time.Hour {
+					t.Errorf("%s after %v: another session's call ended after %v", by, age, time.Since(start))
+				}
+				another()
+				if c := &h.edge.calls; len(c.open)+len(c.long) > 0 || c.young.next != &c.young {
+					t.Errorf("%s after %v: calls that are over are still known", by, age)
+				}
+			})
+		}
+	}
 }

@@ -19,7 +19,6 @@ type state struct {
 	log       *slog.Logger
 	now       func() time.Time
 	calls     calls
-	lookout   lookout
 	questions questions
 	streams   oldStreams
 	tapes     tapes
@@ -54,7 +53,6 @@ func (h *Handler) init() *state {
 			s.now = time.Now
 		}
 		s.calls.init()
-		s.lookout.init()
 		s.questions.init()
 		s.streams.init()
 		s.tapes.init()
