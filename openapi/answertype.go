@@ -53,6 +53,9 @@ func (r *answerReader) onlyType() string {
 // trueType corrects what many servers say of everything, by what the operation declares and by the bytes: text of an
 // answer that is JSON, text/plain or octets of any other.
 func (r *answerReader) trueType(contentType string, data []byte) string {
+	if contentType == "application/json" {
+		return contentType
+	}
 	declared := r.onlyType()
 	octets := contentType == "application/octet-stream" || contentType == "binary/octet-stream"
 	switch {

@@ -106,5 +106,8 @@ func (p *plan) prepareValues(values callValues, unknown []string) []string {
 			problems = append(problems, a.missing())
 		}
 	}
+	if problems == nil {
+		return nil
+	}
 	return unique(sortedNames(problems))
 }

@@ -48,11 +48,14 @@ func (r *answerReader) compressed() *Result {
 
 // decoded is the body without its content codings.
 func (r *answerReader) decoded() (io.Reader, error) {
+	body := io.Reader(r.resp.Body)
+	list := r.codings()
+	if list == nil {
+		return body, nil
+	}
 	if r.unknownCoding() != "" {
 		return nil, errCoding
 	}
-	list := r.codings()
-	body := io.Reader(r.resp.Body)
 	for i := len(list) - 1; i >= 0; i-- {
 		next, err := inflated(body, list[i])
 		if err != nil {

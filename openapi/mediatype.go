@@ -81,12 +81,13 @@ func isTextType(s string) bool {
 
 // isLinesType says whether a type is one JSON value per line.
 func isLinesType(s string) bool {
-	switch essence(s) {
+	t := essence(s)
+	switch t {
 	case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines", "application/jsonlines",
 		"application/json-lines", "application/json-seq", "application/stream+json":
 		return true
 	}
-	return strings.HasSuffix(essence(s), "+json-seq")
+	return strings.HasSuffix(t, "+json-seq")
 }
 
 // isToken says whether s is a token of RFC 9110 §5.6.2.

@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -179,7 +180,7 @@ func (r *answerReader) json(data []byte, cut bool) *Result {
 	text := string(data) // the value's texts are parts of it
 	if !cut && len(data) <= r.limit {
 		if content, ok := r.unchanged(text, data); ok {
-			return &Result{Content: []Content{{Type: TextContent, Text: text}}, Structured: content}
+			return oneText(text, content)
 		}
 	}
 	if cut {
@@ -199,7 +200,17 @@ func (r *answerReader) json(data []byte, cut bool) *Result {
 	case cut || len(data) > r.limit:
 		return r.shortJSON(value, len(data), cut, odd)
 	}
-	return &Result{Content: []Content{{Type: TextContent, Text: text}}, Structured: r.structured(value, data, odd)}
+	return oneText(text, r.structured(value, data, odd))
+}
+
+// oneText is a result with one block of text; both are made in one piece.
+func oneText(text string, structured json.RawMessage) *Result {
+	made := &struct {
+		result Result
+		block  [1]Content
+	}{block: [1]Content{{Type: TextContent, Text: text}}}
+	made.result.Content, made.result.Structured = made.block[:], structured
+	return &made.result
 }
 
 // shortJSON maps a JSON answer that is too large; cut says that not all of it was read.

@@ -93,25 +93,24 @@ func (c *call) do(ctx context.Context) (resultBody, error) {
 
 // describe says what the call is, once, for policies, pools and records.
 func (c *call) describe() *proxy.Call {
-	t, r := c.tool, c.r
-	facts := proxy.RequestFacts{Time: r.Arrived}
+	t, r, d := c.tool, c.r, &c.described
+	d.ID, d.Surface, d.Endpoint, d.Caller = c.id, proxy.MCP, t.Name, *r.Caller
+	d.Server, d.Tool, d.API, d.Arguments = c.s.cfg.Name, t.Name, t.API, c.args
+	d.Target, d.Policies, d.Idempotent = t.Target, t.Policies, c.repeatable()
+	d.FollowSameOrigin, d.DeclaredCookies = true, true
+	d.Build = c.build
+	if safe(t.Method) {
+		d.CacheKey = c.cacheKey
+	}
+	d.Request.Time = r.Arrived
 	if r.HTTP != nil {
-		facts.Method, facts.Header = r.HTTP.Method, r.HTTP.Header
+		d.Request.Method, d.Request.Header = r.HTTP.Method, r.HTTP.Header
 		if r.HTTP.URL != nil {
-			facts.Path = r.HTTP.URL.Path
+			d.Request.Path = r.HTTP.URL.Path
 		}
 	}
 	if c.from != nil {
-		facts.IP = c.from.IP
-	}
-	c.described = proxy.Call{
-		ID: c.id, Surface: proxy.MCP, Endpoint: t.Name, Caller: *r.Caller, Request: facts,
-		Server: c.s.cfg.Name, Tool: t.Name, API: t.API, Arguments: c.args,
-		Target: t.Target, Policies: t.Policies, Idempotent: c.repeatable(), FollowSameOrigin: true, DeclaredCookies: true,
-		Build: c.build,
-	}
-	if safe(t.Method) {
-		c.described.CacheKey = c.cacheKey
+		d.Request.IP = c.from.IP
 	}
 	return &c.described
 }
@@ -162,18 +161,18 @@ func (c *call) cacheKey() string {
 // read turns the backend's answer into a result, and settles.
 func (c *call) read(ctx context.Context, answer *proxy.Answer) (resultBody, error) {
 	defer answer.Body.Close()
-	c.answer = http.Response{
-		StatusCode: answer.Status, Status: http.StatusText(answer.Status), Header: answer.Upstream, Body: answer.Body,
-		ContentLength: -1, Request: c.sent, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}
-	if c.answer.Header == nil {
-		c.answer.Header = answer.Header
+	resp := &c.answer
+	resp.StatusCode, resp.Status, resp.Header = answer.Status, http.StatusText(answer.Status), answer.Upstream
+	resp.Proto, resp.ProtoMajor, resp.ProtoMinor = "HTTP/1.1", 1, 1
+	resp.Body, resp.ContentLength, resp.Request = answer.Body, -1, c.sent
+	if resp.Header == nil {
+		resp.Header = answer.Header
 	}
 	options := openapi.ReadOptions{ResponsesConfig: c.tool.Responses, RequestID: c.id}
 	if c.progress != nil {
 		options.Event = c.progress.event
 	}
-	result, err := c.tool.op.ReadResult(&c.answer, options)
+	result, err := c.tool.op.ReadResult(resp, options)
 	if err != nil {
 		return c.brokeOff(ctx, answer, err)
 	}
