@@ -67,6 +67,9 @@ func isFormType(s string) bool {
 
 // isTextType says whether bytes of a type are characters.
 func isTextType(s string) bool {
+	if s == "application/json" {
+		return true
+	}
 	t := essence(s)
 	if strings.HasPrefix(t, "text/") || isXMLType(t) || isJSONType(t) || isLinesType(t) {
 		return true

@@ -123,8 +123,7 @@ func (h *Handler) serveOldStream(w http.ResponseWriter, r *http.Request, name st
 func (h *Handler) oldExchange(w http.ResponseWriter, r *http.Request, name string) *exchange {
 	s := h.init()
 	x := &exchange{h: h, state: s, settings: s.current.Load(), w: w, r: r, name: name, old: true}
-	x.arrived = x.now()
-	x.commonHeaders()
+	x.arrive()
 	w.Header().Set("Deprecation", deprecatedSince)
 	return x
 }

@@ -25,10 +25,10 @@ var (
 )
 
 // commonHeaders are on every answer, errors too (mcp.md §3).
-func (x *exchange) commonHeaders() {
+func (x *exchange) commonHeaders(facts *identity.Request) {
 	head := x.w.Header()
-	if id := identity.RequestID(x.r.Context()); id != "" {
-		head["X-Request-Id"] = x.value(0, id)
+	if facts != nil && facts.ID != "" {
+		head["X-Request-Id"] = x.value(0, facts.ID)
 	}
 	head["Cache-Control"] = noStore
 	head["Vary"] = varyOrigin

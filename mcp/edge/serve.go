@@ -95,8 +95,7 @@ type exchange struct {
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string) {
 	s := h.init()
 	x := &exchange{h: h, state: s, settings: s.current.Load(), w: w, r: r, name: name}
-	x.arrived = x.now()
-	x.commonHeaders()
+	x.arrive()
 	if err := x.admit(); err != nil {
 		if err != errAnswered {
 			x.fail(err)
@@ -113,6 +112,18 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, name string) {
 	default:
 		x.notAllowed(allMethods)
 	}
+}
+
+// arrive notes when the request came, which the listener knows, and begins the answer.
+func (x *exchange) arrive() {
+	facts := identity.RequestFrom(x.r.Context())
+	if facts != nil && x.h.Now == nil {
+		x.arrived = facts.Time
+	}
+	if x.arrived.IsZero() {
+		x.arrived = x.now()
+	}
+	x.commonHeaders(facts)
 }
 
 // admit runs rows 3 to 6 of mcp.md §3: they hold for every method.

@@ -19,6 +19,8 @@ type decoder struct {
 	members int
 	stack   []frame
 	keys    []key // keys of the open objects, innermost last
+	deepest int   // how many frames there were at once, and keys
+	most    int
 	msg     *Message
 }
 
@@ -53,8 +55,9 @@ type room struct {
 var rooms = sync.Pool{New: func() any { return new(room) }}
 
 // leave forgets the message, so that no body is held by a room that waits.
-func (r *room) leave() {
-	*r = room{}
+func (d *decoder) leave(r *room) {
+	clear(r.frames[:min(d.deepest, len(r.frames))])
+	clear(r.keys[:min(d.most, len(r.keys))])
 	rooms.Put(r)
 }
 
@@ -67,8 +70,8 @@ func Decode(body []byte, limits Limits) (*Message, error) {
 		limits.Members = 100_000
 	}
 	room := rooms.Get().(*room)
-	defer room.leave()
 	d := decoder{buf: body, limits: limits, msg: &Message{Body: body}, stack: room.frames[:0], keys: room.keys[:0]}
+	defer d.leave(room)
 	if err := d.open(); err != nil {
 		return nil, err
 	}
@@ -211,6 +214,7 @@ func (d *decoder) value(slot *Span, at position) error {
 
 func (d *decoder) push(array bool, at position, slot *Span) {
 	d.stack = append(d.stack, frame{array: array, at: at, slot: slot, start: d.pos, first: len(d.keys)})
+	d.deepest = max(d.deepest, len(d.stack))
 	d.pos++
 }
 

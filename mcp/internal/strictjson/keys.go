@@ -34,6 +34,7 @@ func (d *decoder) key(f *frame) (*Span, position, error) {
 		return nil, elsewhere, d.invalid("duplicate key %s at %s", show(text), d.path()) // J3
 	}
 	d.keys = append(d.keys, key{text})
+	d.most = max(d.most, len(d.keys))
 	return d.place(f, text)
 }
 
