@@ -76,14 +76,14 @@ func legTo(t *testing.T, up *mcptest.Upstream) (*proxy.Pipeline, *upstream.Leg) 
 	t.Helper()
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
-	pipeline, err := proxy.New(proxy.Config{Backends: []proxy.BackendConfig{{Name: "up", URL: up.URL, Timeout: 10 * time.Second}}}, proxy.NewState(),
+	pipeline, err := proxy.New(proxy.Config{Backends: []proxy.BackendConfig{{Name: "up", URL: up.URL, Timeout: time.Minute}}}, proxy.NewState(),
 		proxy.Deps{Transport: func(proxy.BackendConfig) http.RoundTripper { return transport }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	memory := upstream.NewMemory()
 	t.Cleanup(memory.Close)
-	leg, err := upstream.New(upstream.Config{Server: "orders", Backend: "up", Doer: pipeline, Memory: memory, Timeout: 10 * time.Second})
+	leg, err := upstream.New(upstream.Config{Server: "orders", Backend: "up", Doer: pipeline, Memory: memory, Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
