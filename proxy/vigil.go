@@ -22,7 +22,8 @@ type vigil struct {
 	mu          sync.Mutex
 	first, last *place
 	young       *place // the first of those that do not listen yet
-	armed       bool   // the timer runs
+	timer       *time.Timer
+	at          time.Duration // when timer looks, since epoch; nothing is due before
 }
 
 // place is a try's place in the line. Owner: vigil.mu.
@@ -52,9 +53,7 @@ func (v *vigil) add(p *place, now time.Time) {
 	if v.young == nil {
 		v.young = p
 	}
-	if !v.armed {
-		v.arm(p.began)
-	}
+	v.arm(p.began)
 }
 
 // remove takes a try out of the line; one that is not there stays as it is.
@@ -84,23 +83,33 @@ func (v *vigil) unlink(p *place) {
 	p.prev, p.next, p.waits = nil, nil, false
 }
 
-// arm makes the timer for what comes next, if anything does.
+// arm sets the timer for what comes next, unless it looks by then anyway: it may wait for the end of a long try while a
+// young one begins.
 func (v *vigil) arm(now time.Duration) {
-	v.armed = v.first != nil
-	if !v.armed {
+	if v.first == nil {
 		return
 	}
 	at := v.first.began + v.time
 	if v.young != nil {
 		at = min(at, v.young.began+unheard)
 	}
-	time.AfterFunc(at-now, func() { v.look(at) })
+	if v.timer != nil {
+		if v.at <= at {
+			return
+		}
+		v.timer.Stop()
+	}
+	v.at, v.timer = at, time.AfterFunc(at-now, func() { v.look(at) })
 }
 
 // look does what is due. It is at or later, whatever the clock says.
 func (v *vigil) look(at time.Duration) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.timer == nil || v.at != at {
+		return // this timer was stopped too late, and another one looks
+	}
+	v.timer = nil
 	now := max(v.now().Sub(v.epoch), at)
 	for ; v.young != nil && v.young.began+unheard <= now; v.young = v.young.next {
 		v.young.life.listen()

@@ -3,6 +3,9 @@ package proxy
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,7 +43,7 @@ func TestEachTryHasItsOwnTime(t *testing.T) {
 		}
 		time.Sleep(1)
 		synctest.Wait()
-		if late.Err() == nil || v.first != nil || v.last != nil || v.young != nil || v.armed {
+		if late.Err() == nil || v.first != nil || v.last != nil || v.young != nil || v.timer != nil {
 			t.Errorf("after 40 s: %v, %+v", late.Err(), v)
 		}
 	})
@@ -119,4 +122,163 @@ func TestATryThatIsOverLeavesNothingBehind(t *testing.T) {
 		<-late
 		<-l.Done()
 	})
+}
+
+func TestATryBesideALongOneHearsOfItsCallersEnd(t *testing.T) { // openapi.md T1, llm.md TO-6
+	for name, long := range map[string]bool{"a long one goes on": true, "a long one has just ended": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				v := newVigil(time.Hour, time.Now)
+				before := &place{life: &lifetime{Context: t.Context()}}
+				v.add(before, v.now())
+				time.Sleep(time.Second)
+				if !long {
+					v.remove(before)
+				}
+				call, leave := context.WithCancel(t.Context())
+				closed := make(chan struct{})
+				watched(v, call, errHeaderTimeout).AfterFunc(func() { close(closed) })
+				time.Sleep(unheard / 2)
+				gone := time.Now()
+				leave()
+				<-closed
+				if took := time.Since(gone); took > unheard {
+					t.Errorf("the exchange ended %s after its caller had gone", took)
+				}
+			})
+		})
+	}
+}
+
+// modelled is a try of the model below, and what must become of it.
+type modelled struct {
+	place
+	leave      context.CancelFunc
+	begun      time.Time
+	left, over time.Time                 // its caller's leaving, and its removal; zero: not yet
+	end        atomic.Pointer[time.Time] // nil: it goes on
+}
+
+// check compares a try with the rules: it ends at its time, or with its caller, whom it hears at most unheard after it
+// began, and not otherwise.
+func (m *modelled) check(t *testing.T, d time.Duration, now time.Time) {
+	t.Helper()
+	due, ended := m.begun.Add(d), time.Time{}
+	if end := m.end.Load(); end != nil {
+		ended = *end
+	}
+	if heard := m.begun.Add(unheard); !m.left.IsZero() && m.left.Before(due) {
+		if due = m.left; due.Before(heard) {
+			due = heard
+		}
+	}
+	switch {
+	case !m.over.IsZero() && m.over.Before(due) && !m.left.IsZero():
+		// Removed and left by its caller: it may have listened already.
+	case !m.over.IsZero() && m.over.Before(due):
+		if !ended.IsZero() {
+			t.Fatalf("ended %s after it began, although it was over after %s", ended.Sub(m.begun), m.over.Sub(m.begun))
+		}
+	case ended.IsZero() && due.Before(now), !ended.IsZero() && !ended.Equal(due):
+		t.Fatalf("now %s after its beginning: ended after %s, due after %s", now.Sub(m.begun), ended.Sub(m.begun), due.Sub(m.begun))
+	}
+}
+
+func (v *vigil) check(t *testing.T) {
+	t.Helper()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	young := v.young == nil
+	var last *place
+	for p := v.first; p != nil; last, p = p, p.next {
+		young = young || p == v.young
+		if p.prev != last || !p.waits {
+			t.Fatal("the line is broken")
+		}
+	}
+	if last != v.last || !young || v.first != nil && v.timer == nil {
+		t.Fatalf("the line is broken at its end: %+v", v)
+	}
+}
+
+func TestTheLineOfTriesKeepsItsRules(t *testing.T) { // TO-2, TO-6, T1: a model of it, with random steps
+	for seed := range uint64(50) {
+		synctest.Test(t, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 0))
+			d := time.Duration(10+random.IntN(200)) * time.Millisecond
+			v := newVigil(d, time.Now)
+			var all []*modelled
+			for range 400 {
+				switch n := random.IntN(10); {
+				case n < 4:
+					call, leave := context.WithCancel(t.Context())
+					m := &modelled{leave: leave, begun: time.Now()}
+					m.life, m.cause = &lifetime{Context: call}, errHeaderTimeout
+					m.life.AfterFunc(func() { now := time.Now(); m.end.Store(&now) })
+					all = append(all, m)
+					v.add(&m.place, m.begun)
+				case n < 7 && len(all) > 0:
+					if m := all[len(all)-1-random.IntN(min(len(all), 8))]; m.over.IsZero() {
+						v.remove(&m.place)
+						m.over = time.Now()
+					}
+				case n < 8 && len(all) > 0:
+					if m := all[len(all)-1-random.IntN(min(len(all), 8))]; m.left.IsZero() {
+						m.leave()
+						m.left = time.Now()
+					}
+				default:
+					time.Sleep(time.Duration(random.IntN(50)) * time.Millisecond)
+				}
+				synctest.Wait()
+				v.check(t)
+				for _, m := range all {
+					m.check(t, d, time.Now())
+				}
+			}
+			time.Sleep(d)
+			synctest.Wait()
+			if v.first != nil || v.timer != nil {
+				t.Errorf("left behind: %+v", v)
+			}
+			for _, m := range all {
+				m.check(t, d, time.Now())
+				m.leave()
+			}
+		})
+	}
+}
+
+func TestTheLineIsSafeForMany(t *testing.T) {
+	v := newVigil(time.Millisecond, time.Now)
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			for i := range 500 {
+				call, leave := context.WithCancel(t.Context())
+				l := &lifetime{Context: call}
+				p := &place{life: l, cause: errHeaderTimeout}
+				v.add(p, time.Now())
+				switch i % 3 {
+				case 0:
+					child, cancel := context.WithCancel(l)
+					leave()
+					<-child.Done()
+					cancel()
+				case 1:
+					if i%7 == 0 {
+						<-l.Done() // its time
+					}
+				}
+				v.remove(p)
+				l.finish()
+				leave()
+			}
+		})
+	}
+	wait.Wait()
+	v.check(t)
+	if v.first != nil {
+		t.Error("somebody stands in line")
+	}
 }
