@@ -202,13 +202,13 @@ func (v *vigil) check(t *testing.T) {
 }
 
 func TestTheLineOfTriesKeepsItsRules(t *testing.T) { // TO-2, TO-6, T1: a model of it, with random steps
-	for seed := range uint64(50) {
+	for seed := range uint64(12) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
 			d := time.Duration(10+random.IntN(200)) * time.Millisecond
 			v := newVigil(d, time.Now)
 			var all []*modelled
-			for range 400 {
+			for range 300 {
 				switch n := random.IntN(10); {
 				case n < 4:
 					call, leave := context.WithCancel(t.Context())

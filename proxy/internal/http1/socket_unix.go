@@ -44,7 +44,8 @@ func newSocket(nc net.Conn) *socket {
 // exchange writes out and reads the first bytes that come back. A connection that was used before is looked at first:
 // errStale says that the other side has closed it, or has spoken, and that nothing was written.
 //
-// No wake-up is lost: whether the socket can be read is forgotten before the look, and the answer comes after the request.
+// No wake-up is lost: whether the socket can be read is forgotten before the first turn, which looks at a used connection
+// before it writes, and at a fresh one after: there a server may have answered whoever connects.
 func (s *socket) exchange(out, in []byte, fresh bool) (wrote, read int, err error) {
 	s.out, s.in, s.fresh, s.asked = out, in, fresh, false
 	s.wrote, s.read, s.err = 0, 0, nil
@@ -77,7 +78,9 @@ func (s *socket) turn(fd uintptr) bool {
 		if s.wrote, s.err = s.write(int(fd)); s.err != nil || s.wrote < len(s.out) {
 			return true
 		}
-		return false
+		if !s.fresh {
+			return false
+		}
 	}
 	n, err := ignoringInterrupts(syscall.Read, int(fd), s.in)
 	switch {
