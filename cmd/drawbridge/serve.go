@@ -277,6 +277,7 @@ func (g *gateway) serve(ctx context.Context, background func(context.Context)) e
 
 // stop follows operations.md §15: a second signal ends the program at once.
 func (g *gateway) stop(servers []webServer, drain time.Duration) {
+	defer telemetry.Flush(g.log)
 	g.health.Set("draining")
 	if delay := g.snapshot().cfg.Limits.DrainDelay; delay > 0 && drain > 0 {
 		time.Sleep(delay)

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"io"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -27,9 +28,7 @@ type lines struct {
 func (l *lines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.flush(); err != nil {
-		return 0, err
-	}
+	_ = l.flush() // what waits may be lost, but not this line with it
 	return l.w.Write(p)
 }
 
@@ -50,6 +49,16 @@ func (l *lines) add(line []byte, now time.Time, may bool) {
 	case !l.due:
 		l.due = true
 		time.AfterFunc(gathering, l.later)
+	}
+}
+
+// Flush writes the lines of a logger that wait: the program may end at once. A logger that writes nothing from here on
+// needs it, whatever the level of its last line.
+func Flush(log *slog.Logger) {
+	if h, ok := log.Handler().(*handler); ok && h.json != nil {
+		h.json.mu.Lock()
+		defer h.json.mu.Unlock()
+		_ = h.json.flush()
 	}
 }
 

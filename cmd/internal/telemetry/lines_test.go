@@ -3,6 +3,7 @@ package telemetry
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -91,6 +92,52 @@ func TestErrorsAndOtherLinesTakeAlongWhatWaits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The level may keep the last words of a program from being written; the lines before them are not lost.
+func TestNothingWaitsAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sink{}
+		log := NewLogger(s, Options{Format: "json", Level: slog.LevelWarn})
+		q := &Requests{Log: log}
+		for range 10 {
+			line(q, slog.LevelWarn, "x")
+		}
+		log.Info("stopped")
+		Flush(log.With("a", "b"))
+		if n, _ := s.lines(); n != 10 {
+			t.Errorf("%d of 10 lines", n)
+		}
+		Flush(NewLogger(s, Options{}))
+		Flush(slog.New(slog.DiscardHandler))
+	})
+}
+
+// full is a sink that takes a line again after one it could not take.
+type full struct {
+	sink
+	times int
+}
+
+func (f *full) Write(p []byte) (int, error) {
+	if f.times--; f.times >= 0 {
+		return 0, errors.New("no space left")
+	}
+	return f.sink.Write(p)
+}
+
+func TestALineIsNotLostWithThoseBeforeIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &full{}
+		q := &Requests{Log: NewLogger(s, Options{Format: "json"})}
+		line(q, slog.LevelInfo, "written")
+		line(q, slog.LevelInfo, "waits")
+		s.times = 1
+		q.Log.Error("last")
+		if text := s.text.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, `"msg":"last"`) {
+			t.Errorf("written: %s", text)
+		}
+	})
 }
 
 func TestManyLinesDoNotWaitForTheMoment(t *testing.T) {
