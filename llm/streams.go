@@ -117,6 +117,7 @@ func (s *streams) forget(e *running) {
 	if e.next != nil {
 		e.next.prev = e.prev
 	}
+	e.prev, e.next = nil, nil // whoever still holds the context holds no other exchange by it
 }
 
 // drain lets an exchange go on for a while without its caller, unless too many do.

@@ -3,6 +3,7 @@ package llm
 import (
 	"context"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"testing/synctest"
 )
@@ -60,4 +61,57 @@ func TestAnExchangeEndsWithItsCaller(t *testing.T) {
 			release()
 		}
 	})
+}
+
+func TestAnExchangeThatIsOverHoldsNoOther(t *testing.T) {
+	var s streams
+	var all []context.Context
+	var releases []func()
+	for range 3 {
+		ctx, release := s.track(httptest.NewRequestWithContext(t.Context(), "POST", "/", nil), false)
+		all, releases = append(all, ctx), append(releases, release)
+	}
+	for _, i := range []int{1, 0, 2} {
+		releases[i]()
+		if e := all[i].(*running); e.prev != nil || e.next != nil {
+			t.Errorf("exchange %d holds its neighbours", i)
+		}
+	}
+}
+
+func TestExchangesComeAndGoWhileTheyAreCut(t *testing.T) {
+	var s streams
+	var wait sync.WaitGroup
+	for worker := range 8 {
+		wait.Go(func() {
+			for i := range 300 {
+				caller, leave := context.WithCancel(t.Context())
+				ctx, release := s.track(httptest.NewRequestWithContext(caller, "POST", "/", nil), i%3 == 0)
+				switch (i + worker) % 4 {
+				case 0:
+					leave()
+				case 1:
+					child, cancel := context.WithCancel(ctx)
+					leave()
+					if i%3 != 0 { // else it goes on without its caller
+						<-child.Done()
+					}
+					cancel()
+				case 2:
+					_ = ctx.Done()
+				}
+				if worker == 0 && i == 150 {
+					s.cut()
+				}
+				if release(); i%2 == 0 {
+					_ = ctx.Err()
+				}
+				leave()
+			}
+		})
+	}
+	wait.Wait()
+	if s.running != nil {
+		t.Error("an exchange is still known")
+	}
 }
