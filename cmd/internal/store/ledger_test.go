@@ -268,6 +268,58 @@ func TestRowsWaitForADatabaseThatIsDownAndAreWrittenOnce(t *testing.T) { // oper
 	})
 }
 
+// unsure is a database that fails at times, before it has a batch or after, when only the answer is lost.
+type unsure struct {
+	backend
+	random *rand.Rand // owner: ledger.writing
+}
+
+func (u *unsure) writeUsage(ctx context.Context, rows []proxy.Record) error {
+	lost := errors.New("connection lost")
+	switch u.random.IntN(6) {
+	case 0:
+		return lost
+	case 1:
+		return errors.Join(u.backend.writeUsage(ctx, rows), lost)
+	}
+	return u.backend.writeUsage(ctx, rows)
+}
+
+func TestNoRowIsLostOrCountedTwiceByADatabaseThatIsUnsure(t *testing.T) { // operations.md U1, U10
+	const workers, each = 4, 2000
+	s := open(t, testConfig(t, databases["sqlite"](t)))
+	l := newLedger(&unsure{s.backend, rand.New(rand.NewPCG(9, 9))}, Config{Flush: 2 * time.Millisecond, Log: quiet()})
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := range each {
+				r := row(fmt.Sprintf("%d-%d", w, i))
+				r.Time = testNow.Add(time.Duration(i%5) * time.Hour)
+				l.record(r)
+				if i%100 == w {
+					_ = l.flush(t.Context()) // a reader of sums; an error is told to it, and changes nothing
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for l.flush(t.Context()) != nil {
+	}
+	check(t, l.close())
+	found := map[string]int{}
+	for _, r := range ledgerOf(t, s, testNow, testNow.Add(24*time.Hour)) {
+		found[r.ID]++
+	}
+	for id, n := range found {
+		if n != 1 {
+			t.Errorf("record %s is there %d times", id, n)
+		}
+	}
+	if len(found) != workers*each {
+		t.Errorf("%d records, want %d", len(found), workers*each)
+	}
+}
+
 func TestAFullBufferMakesCallsWaitAndLosesNothing(t *testing.T) { // llm.md §15.1
 	synctest.Test(t, func(t *testing.T) {
 		f, l := newFaulty(ledgerConfig())
