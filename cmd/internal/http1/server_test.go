@@ -357,6 +357,30 @@ func TestACallerThatLeavesEndsTheContext(t *testing.T) {
 	}
 }
 
+// Close ends what waits for its caller to leave, or for its own context alone: a quiet stream writes nothing that could fail.
+func TestCloseEndsTheContexts(t *testing.T) {
+	began, ended := make(chan bool, 1), make(chan error, 1)
+	s := ours(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		began <- true
+		select {
+		case <-r.Context().Done():
+		case <-time.After(patience):
+		}
+		ended <- r.Context().Err()
+	}))
+	nc := dial(t, serve(t, s))
+	_, err := io.WriteString(nc, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	check(t, err)
+	<-began
+	for !s.watched() {
+		time.Sleep(time.Millisecond)
+	}
+	check(t, s.Close())
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
+
 // A request that takes long is followed by others on its connection, whoever waited at it.
 func TestALongRequestIsFollowedByOthers(t *testing.T) {
 	release := make(chan bool)

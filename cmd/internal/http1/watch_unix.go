@@ -3,6 +3,7 @@
 package http1
 
 import (
+	"errors"
 	"net"
 	"syscall"
 )
@@ -30,6 +31,9 @@ func watch(nc net.Conn) func() (open bool) {
 				}
 			}
 		})
-		return err != nil || fault == nil && n > 0 // where the wait was cut short nothing is known
+		if err != nil { // the wait was cut short: by a deadline, which says nothing, or because we closed the connection
+			return !errors.Is(err, net.ErrClosed)
+		}
+		return fault == nil && n > 0
 	}
 }
