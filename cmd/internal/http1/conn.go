@@ -154,7 +154,6 @@ func (c *conn) serve(h *head) (more bool) {
 		c.linger()
 	}
 	keep := whole && x.response.keeps()
-	x.cancel()
 	c.deadlines.clear(c.nc)
 	c.leave()
 	return keep && !c.server.stopping.Load() // asked after leave: a shutdown sees the connection waiting, or is seen here
@@ -163,10 +162,10 @@ func (c *conn) serve(h *head) (more bool) {
 // handle runs the handler. A panic ends the connection, and is told unless it is the one that says no more than that.
 func (c *conn) handle(x *exchange) (done bool) {
 	defer func() {
+		x.cancel() // before anything that a slow reader can hold up
 		if done {
 			return
 		}
-		x.cancel()
 		p := recover()
 		if err, ok := p.(error); p != nil && !(ok && errors.Is(err, http.ErrAbortHandler)) {
 			c.server.logf("http1: panic serving %s: %v\n%s", c.remote, p, debug.Stack())

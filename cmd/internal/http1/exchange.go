@@ -13,7 +13,7 @@ type exchange struct {
 	cancel   context.CancelFunc
 }
 
-// exchange makes the request that a handler gets. Its context ends with the answer, or when the caller leaves.
+// exchange makes the request that a handler gets. Its context ends when the handler returns or the caller leaves.
 func (c *conn) exchange(h *head) *exchange {
 	x := &exchange{}
 	ctx, cancel := context.WithCancel(c.ctx)

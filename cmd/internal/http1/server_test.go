@@ -381,6 +381,24 @@ func TestCloseEndsTheContexts(t *testing.T) {
 	}
 }
 
+// What works for a request ends with its handler, and not when a slow caller has taken the answer.
+func TestTheContextEndsWithTheHandler(t *testing.T) {
+	contexts := make(chan context.Context, 1)
+	nc := dial(t, serve(t, ours(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		contexts <- r.Context()
+		fmt.Fprint(w, "hello")
+	}))))
+	_, err := io.WriteString(nc, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n")
+	check(t, err)
+	res, err := http.ReadResponse(bufio.NewReader(nc), nil)
+	check(t, err)
+	_, err = io.Copy(io.Discard, res.Body)
+	check(t, err)
+	if (<-contexts).Err() == nil {
+		t.Error("the context outlives the handler")
+	}
+}
+
 // A request that takes long is followed by others on its connection, whoever waited at it.
 func TestALongRequestIsFollowedByOthers(t *testing.T) {
 	release := make(chan bool)
