@@ -189,6 +189,9 @@ func (w *response) finish() {
 		w.WriteHeader(http.StatusOK)
 	}
 	w.ended = true
+	if !w.sent && !w.x.body.came.Load() {
+		w.shut = true // the connection ends with the part of the body that nobody read; a caller that is told sends nothing after it
+	}
 	w.push(nil, true)
 	w.release()
 	if w.length != unknown && w.written != w.length && !w.bare() {

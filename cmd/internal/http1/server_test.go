@@ -323,6 +323,9 @@ func TestABodyThatWasNotReadEndsTheConnection(t *testing.T) {
 	in := bufio.NewReader(nc)
 	res, err := http.ReadResponse(in, nil)
 	check(t, err)
+	if !res.Close {
+		t.Error("the caller is not told that the connection ends")
+	}
 	_, err = io.Copy(io.Discard, res.Body)
 	check(t, err)
 	_, _ = io.WriteString(nc, smuggled)
