@@ -48,6 +48,14 @@ type begun struct {
 	first []byte
 }
 
+// CloseWrite is what net/http looks for to say that the answer is over, where it closes with a body unread.
+func (b *begun) CloseWrite() error {
+	if half, ok := b.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
 func (b *begun) Read(p []byte) (int, error) {
 	if len(b.first) == 0 {
 		return b.Conn.Read(p)

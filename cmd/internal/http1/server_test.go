@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -251,6 +252,27 @@ func TestAConnectionIsGivenAwayWithEveryByte(t *testing.T) {
 			t.Errorf("%q, %v, want %q", b, err, want)
 		}
 	}
+}
+
+// net/http ends an answer over an unread body by closing one half of the connection, if it finds how.
+func TestOneHalfOfAConnectionThatWasGivenAwayCanBeClosed(t *testing.T) {
+	b := &begun{Conn: serverSide(t)}
+	check(t, b.CloseWrite())
+	if _, err := b.Conn.Write([]byte("x")); !errors.Is(err, syscall.EPIPE) {
+		t.Errorf("a write after CloseWrite: %v", err)
+	}
+}
+
+// serverSide is the accepted end of a connection.
+func serverSide(t *testing.T) net.Conn {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	dial(t, l.Addr().String())
+	nc, err := l.Accept()
+	check(t, err)
+	t.Cleanup(func() { _, _ = nc.Close(), l.Close() })
+	return nc
 }
 
 func TestABodyIsReadAsItComes(t *testing.T) {
