@@ -13,6 +13,7 @@ import (
 
 const (
 	headRoom   = 4 << 10                // bytes of a head that are read here; longer ones are net/http's
+	maxBlanks  = 4                      // line ends that net/http skips after the body of a POST
 	lingerTime = 500 * time.Millisecond // in which a caller can read an answer before it learns that its body was not taken
 )
 
@@ -31,7 +32,6 @@ type conn struct {
 	nc     net.Conn
 	look   func() (open bool)
 	remote string
-	base   *http.Request // what all its requests have in common
 	ctx    context.Context
 
 	state   atomic.Uint64
@@ -39,6 +39,7 @@ type conn struct {
 
 	buf       []byte // read from the connection
 	from, to  int    // what of it was not used yet
+	blanks    int    // line ends that may still come in front of the next head
 	deadlines deadlines
 }
 
@@ -76,9 +77,11 @@ func (c *conn) run() {
 func (c *conn) next() (head, verdict) {
 	timed := false
 	for {
+		c.skipBlanks()
 		h, size, v := parseHead(c.buf[c.from:c.to])
 		if v == plain {
 			c.skip(size)
+			c.mayBlank(h.method)
 		}
 		if v == partial && c.to-c.from == len(c.buf) {
 			v = strange
@@ -96,6 +99,21 @@ func (c *conn) next() (head, verdict) {
 		if !c.fill() {
 			return h, partial
 		}
+	}
+}
+
+// mayBlank lets line ends follow the body of a POST: old clients send them, and net/http, given them as the first bytes of
+// a connection, would refuse the request behind them.
+func (c *conn) mayBlank(method string) {
+	c.blanks = 0
+	if method == http.MethodPost {
+		c.blanks = maxBlanks
+	}
+}
+
+func (c *conn) skipBlanks() {
+	for ; c.blanks > 0 && c.buffered() > 0 && (c.buf[c.from] == '\r' || c.buf[c.from] == '\n'); c.blanks-- {
+		c.skip(1)
 	}
 }
 

@@ -254,6 +254,37 @@ func TestAConnectionIsGivenAwayWithEveryByte(t *testing.T) {
 	}
 }
 
+// RFC 9112 section 2.2: some clients send a line end after the body of a POST, which is no part of the next request.
+func TestALineEndAfterAPostIsSkipped(t *testing.T) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
+	std := &http.Server{Handler: h, ReadHeaderTimeout: patience, ErrorLog: log.New(io.Discard, "", 0)}
+	here, there := serve(t, ours(h)), serve(t, std)
+	for _, c := range []struct{ first, blanks, then string }{
+		{"POST", "\r\n", "GET / HTTP/1.1"},
+		{"POST", "\n\n", "GET / HTTP/1.1"},
+		{"POST", "\r\n\r\n", "GET / HTTP/1.0"},
+		{"POST", "\r\n\r\n\r\n", "GET / HTTP/1.1"},
+		{"PUT", "\r\n", "GET / HTTP/1.1"},
+	} {
+		var got [2]string
+		for i, address := range []string{here, there} {
+			nc := dial(t, address)
+			_, err := fmt.Fprintf(nc, "%s / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello%s%s\r\nHost: a\r\nConnection: close\r\n\r\n", c.first, c.blanks, c.then)
+			check(t, err)
+			for in := bufio.NewReader(nc); len(got[i]) < 6; {
+				res, err := http.ReadResponse(in, nil)
+				check(t, err)
+				_, err = io.Copy(io.Discard, res.Body)
+				check(t, err)
+				got[i] += fmt.Sprint(res.StatusCode)
+			}
+		}
+		if got[0] != got[1] {
+			t.Errorf("%s and %q: %s, net/http %s", c.first, c.blanks, got[0], got[1])
+		}
+	}
+}
+
 // net/http ends an answer over an unread body by closing one half of the connection, if it finds how.
 func TestOneHalfOfAConnectionThatWasGivenAwayCanBeClosed(t *testing.T) {
 	b := &begun{Conn: serverSide(t)}
