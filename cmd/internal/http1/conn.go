@@ -47,8 +47,13 @@ type conn struct {
 type deadlines struct{ read, write atomic.Bool }
 
 func newConn(s *Server, nc net.Conn, look func() bool) *conn {
-	ctx := context.WithValue(context.Background(), http.LocalAddrContextKey, nc.LocalAddr())
-	return &conn{server: s, nc: nc, look: look, remote: nc.RemoteAddr().String(), ctx: ctx, buf: make([]byte, headRoom)}
+	ctx := context.WithValue(context.Background(), http.ServerContextKey, s.Rest)
+	ctx = context.WithValue(ctx, http.LocalAddrContextKey, nc.LocalAddr())
+	c := &conn{server: s, nc: nc, look: look, ctx: ctx, buf: make([]byte, headRoom)}
+	if remote := nc.RemoteAddr(); remote != nil { // some systems accept connections whose caller has left, and name none
+		c.remote = remote.String()
+	}
+	return c
 }
 
 // run serves requests until the connection ends or has to be given away.

@@ -285,6 +285,19 @@ func TestALineEndAfterAPostIsSkipped(t *testing.T) {
 	}
 }
 
+// A connection without a name must not end the loop that accepts the others, and with it the program.
+func TestAConnectionNeedsNoRemoteAddress(t *testing.T) {
+	s := ours(http.NotFoundHandler())
+	c := newConn(s, nameless{serverSide(t)}, nil)
+	if c.remote != "" || c.ctx.Value(http.ServerContextKey) != s.Rest || c.ctx.Value(http.LocalAddrContextKey) == nil {
+		t.Errorf("%q, %v", c.remote, c.ctx)
+	}
+}
+
+type nameless struct{ net.Conn }
+
+func (nameless) RemoteAddr() net.Addr { return nil }
+
 // net/http ends an answer over an unread body by closing one half of the connection, if it finds how.
 func TestOneHalfOfAConnectionThatWasGivenAwayCanBeClosed(t *testing.T) {
 	b := &begun{Conn: serverSide(t)}
