@@ -120,10 +120,12 @@ func (w *response) Write(p []byte) (int, error) {
 	}
 	if len(o.body)+len(p) <= bodyRoom {
 		o.body = append(o.body, p...)
-		return len(p), w.failed
+		return len(p), nil
 	}
-	w.push(p, false)
-	return len(p), w.failed
+	if w.push(p, false); w.failed != nil {
+		return 0, w.failed // how much of it has gone out nobody can use
+	}
+	return len(p), nil
 }
 
 // room counts n more bytes of body and says why they cannot be taken.

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -465,6 +466,21 @@ func TestTheContextEndsWithTheHandler(t *testing.T) {
 	check(t, err)
 	if (<-contexts).Err() == nil {
 		t.Error("the context outlives the handler")
+	}
+}
+
+// io.Writer: what could not be sent is not counted as written.
+func TestAWriteThatFailsCountsNothing(t *testing.T) {
+	got := make(chan string, 1)
+	nc := dial(t, serve(t, ours(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		check(t, http.NewResponseController(w).SetWriteDeadline(time.Unix(1, 0)))
+		n, err := w.Write(make([]byte, 2*bodyRoom))
+		got <- fmt.Sprint(n, " ", errors.Is(err, os.ErrDeadlineExceeded))
+	}))))
+	_, err := io.WriteString(nc, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	check(t, err)
+	if text := <-got; text != "0 true" {
+		t.Error(text)
 	}
 }
 
