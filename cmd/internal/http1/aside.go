@@ -3,6 +3,7 @@ package http1
 import (
 	"net"
 	"sync"
+	"time"
 )
 
 // aside is the listener from which net/http takes the connections that are not served here.
@@ -46,6 +47,19 @@ func (a *aside) Addr() net.Addr { return a.addr }
 type begun struct {
 	net.Conn
 	first []byte
+	until time.Time // when the head that was begun has to be there; zero: net/http's own time, or it was set
+}
+
+// SetReadDeadline lets net/http's time for the first head end when it would have ended here: a slow caller does not get it
+// twice. Only the goroutine that reads the head comes here first.
+func (b *begun) SetReadDeadline(t time.Time) error {
+	if by := b.until; !by.IsZero() {
+		b.until = time.Time{} // written once: later calls may come at the same time
+		if t.After(by) {
+			t = by
+		}
+	}
+	return b.Conn.SetReadDeadline(t)
 }
 
 // CloseWrite is what net/http looks for to say that the answer is over, where it closes with a body unread.

@@ -37,9 +37,10 @@ type conn struct {
 	state   atomic.Uint64
 	current atomic.Pointer[exchange] // nil between requests
 
-	buf       []byte // read from the connection
-	from, to  int    // what of it was not used yet
-	blanks    int    // line ends that may still come in front of the next head
+	buf       []byte    // read from the connection
+	from, to  int       // what of it was not used yet
+	blanks    int       // line ends that may still come in front of the next head
+	until     time.Time // when the head that is read has to be there; zero: it was not waited for
 	deadlines deadlines
 }
 
@@ -70,7 +71,7 @@ func (c *conn) run() {
 		switch {
 		case v == strange && c.retire():
 			away = true
-			c.server.aside.give(&begun{Conn: c.nc, first: bytes.Clone(c.buf[c.from:c.to])})
+			c.server.aside.give(&begun{Conn: c.nc, first: bytes.Clone(c.buf[c.from:c.to]), until: c.until})
 			return
 		case v != plain || !c.take() || !c.serve(&h):
 			return
@@ -80,7 +81,7 @@ func (c *conn) run() {
 
 // next reads until a head is there. partial means that the connection has ended.
 func (c *conn) next() (head, verdict) {
-	timed := false
+	c.until = time.Time{}
 	for {
 		c.skipBlanks()
 		h, size, v := parseHead(c.buf[c.from:c.to])
@@ -92,14 +93,14 @@ func (c *conn) next() (head, verdict) {
 			v = strange
 		}
 		if v != partial {
-			if timed {
+			if !c.until.IsZero() {
 				_ = c.nc.SetReadDeadline(time.Time{})
 			}
 			return h, v
 		}
-		if within := c.server.Rest.ReadHeaderTimeout; !timed && c.buffered() > 0 && within > 0 {
-			timed = true
-			_ = c.nc.SetReadDeadline(time.Now().Add(within))
+		if within := c.server.Rest.ReadHeaderTimeout; c.until.IsZero() && c.buffered() > 0 && within > 0 {
+			c.until = time.Now().Add(within)
+			_ = c.nc.SetReadDeadline(c.until)
 		}
 		if !c.fill() {
 			return h, partial

@@ -299,6 +299,56 @@ type nameless struct{ net.Conn }
 
 func (nameless) RemoteAddr() net.Addr { return nil }
 
+// operations.md section 14: a head has header_timeout from its first byte, whoever reads the rest of it.
+func TestAHeadThatIsGivenAwayHasNoMoreTime(t *testing.T) {
+	s := ours(http.NotFoundHandler())
+	s.start.Do(s.prepare)
+	l := pipeEnds(t)
+	c := newConn(s, l.server, nil)
+	began := time.Now()
+	go func() {
+		_, _ = io.WriteString(l.client, "GET / HTTP/1.1\r\n")
+		for c.nc.(*timedConn).deadline.Load() == nil { //nolint:forcetypeassert // as made
+			time.Sleep(time.Millisecond)
+		}
+		_, _ = io.WriteString(l.client, "\n")
+	}()
+	go c.run()
+	given, err := s.aside.Accept()
+	check(t, err)
+	check(t, given.SetReadDeadline(began.Add(time.Hour)))
+	if at := *l.server.deadline.Load(); at.IsZero() || at.After(began.Add(2*patience)) {
+		t.Errorf("the head may come until %s", at.Sub(began))
+	}
+	check(t, given.SetReadDeadline(time.Time{}))
+	if at := *l.server.deadline.Load(); !at.IsZero() {
+		t.Error("what follows the head has its time, too")
+	}
+	check(t, s.Close())
+}
+
+// timedConn tells the read deadline that was set last.
+type timedConn struct {
+	net.Conn
+	deadline atomic.Pointer[time.Time]
+}
+
+func (c *timedConn) SetReadDeadline(t time.Time) error {
+	c.deadline.Store(&t)
+	return c.Conn.SetReadDeadline(t)
+}
+
+func pipeEnds(t *testing.T) (ends struct {
+	client net.Conn
+	server *timedConn
+}) {
+	t.Helper()
+	client, server := net.Pipe()
+	t.Cleanup(func() { _, _ = client.Close(), server.Close() })
+	ends.client, ends.server = client, &timedConn{Conn: server}
+	return ends
+}
+
 // net/http ends an answer over an unread body by closing one half of the connection, if it finds how.
 func TestOneHalfOfAConnectionThatWasGivenAwayCanBeClosed(t *testing.T) {
 	b := &begun{Conn: serverSide(t)}
