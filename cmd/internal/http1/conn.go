@@ -26,6 +26,9 @@ const (
 	oneMore = 4
 )
 
+func waits(state uint64) bool  { return state&doing == waiting }
+func serves(state uint64) bool { return state&doing == serving }
+
 // conn is one connection and the goroutine that serves it.
 type conn struct {
 	server *Server
@@ -150,7 +153,7 @@ func (c *conn) read(p []byte) (int, error) {
 // take makes a waiting connection a serving one, unless it was retired meanwhile.
 func (c *conn) take() bool {
 	now := c.state.Load()
-	return now&doing == waiting && c.state.CompareAndSwap(now, now+serving)
+	return waits(now) && c.state.CompareAndSwap(now, now+serving)
 }
 
 // leave makes a serving connection wait for the next request.
@@ -159,7 +162,7 @@ func (c *conn) leave() { c.state.Add(oneMore - serving) }
 // retire takes a waiting connection out of use, and reports whether it was waiting.
 func (c *conn) retire() bool {
 	now := c.state.Load()
-	return now&doing == waiting && c.state.CompareAndSwap(now, now+retired)
+	return waits(now) && c.state.CompareAndSwap(now, now+retired)
 }
 
 // serve answers one request and reports whether another may follow.

@@ -31,7 +31,7 @@ func (s *Server) sweepCallers() {
 	again := false
 	for c, seen := range s.conns {
 		state := c.state.Load()
-		if state&doing != serving {
+		if !serves(state) {
 			continue
 		}
 		if state != seen.state {
@@ -73,7 +73,7 @@ func (s *Server) sweepIdle() {
 		if state < oneMore && s.Rest.ReadHeaderTimeout > 0 { // nothing came yet
 			limit = s.Rest.ReadHeaderTimeout
 		}
-		if limit > 0 && state&doing == waiting && now.Sub(seen.since) >= limit && c.state.CompareAndSwap(state, state+retired) {
+		if limit > 0 && waits(state) && now.Sub(seen.since) >= limit && c.state.CompareAndSwap(state, state+retired) {
 			_ = c.nc.Close()
 		}
 	}
