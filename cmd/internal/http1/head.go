@@ -2,6 +2,7 @@ package http1
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -20,7 +21,10 @@ const (
 
 const usualFields = 12
 
-var headEnd = []byte("\r\n\r\n")
+var (
+	headEnd = []byte("\r\n\r\n")
+	space   = []byte(" ")
+)
 
 // head is a request line and its fields, as net/http would have read them.
 type head struct {
@@ -41,9 +45,9 @@ func parseHead(b []byte) (h head, size int, v verdict) {
 		return h, 0, partial
 	}
 	size = end + len(headEnd)
-	text := string(b[:size-2]) // every line with its end
-	line := strings.IndexByte(text, '\r')
-	if !h.requestLine(text[:line]) || !h.readFields(text[line:]) {
+	lines := b[:size-2] // every line with its end
+	line := bytes.IndexByte(lines, '\r')
+	if !h.requestLine(lines[:line]) || !h.readFields(lines[line:]) {
 		return head{}, 0, strange
 	}
 	return h, size, plain
@@ -59,60 +63,60 @@ func bareLineEnd(b []byte) bool {
 	return false
 }
 
-func (h *head) requestLine(line string) bool {
-	method, rest, ok := strings.Cut(line, " ")
-	target, proto, also := strings.Cut(rest, " ")
-	if !ok || !also || proto != "HTTP/1.1" || target == "" || target[0] != '/' {
+func (h *head) requestLine(line []byte) bool {
+	method, rest, ok := bytes.Cut(line, space)
+	target, proto, also := bytes.Cut(rest, space)
+	if !ok || !also || string(proto) != "HTTP/1.1" || len(target) == 0 || target[0] != '/' {
 		return false
 	}
-	for i := range len(target) {
-		if c := target[i]; c <= ' ' || c >= 0x7f {
+	for _, c := range target {
+		if c <= ' ' || c >= 0x7f {
 			return false
 		}
 	}
-	h.method, h.target = method, target
-	if h.url = address(target); h.url == nil {
+	h.target = string(target)
+	if h.url = address(h.target); h.url == nil {
 		return false
 	}
-	switch method {
+	switch string(method) {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		h.method = string(method)
 		return true
 	}
 	return false
 }
 
-// readFields takes the lines of fields, each after its CRLF. All values stand in one slice, of which each name has its part.
-func (h *head) readFields(text string) bool {
+// readFields takes the lines of fields, each after its CRLF. The slices of all values are parts of one; the values are
+// texts of their own, since whoever keeps one shall not keep the whole head.
+func (h *head) readFields(lines []byte) bool {
 	values := make([]string, 0, usualFields)
 	h.fields = make(http.Header, usualFields)
 	for {
-		if len(text) < 2 || text[1] != '\n' {
+		if len(lines) < 2 || lines[1] != '\n' {
 			return false // a CR that ends no line
 		}
-		text = text[2:]
-		if text == "" {
+		lines = lines[2:]
+		if len(lines) == 0 {
 			return h.host != ""
 		}
 		colon := 0
-		for tokenByte[text[colon]] { // a line ends in what is no token
+		for tokenByte[lines[colon]] { // a line ends in what is no token
 			colon++
 		}
-		if colon == 0 || text[colon] != ':' {
+		if colon == 0 || lines[colon] != ':' {
 			return false
 		}
-		end := strings.IndexByte(text, '\r')
-		if !h.field(canonical(text[:colon]), strings.Trim(text[colon+1:end], " \t"), &values) {
+		end := bytes.IndexByte(lines, '\r')
+		value := bytes.Trim(lines[colon+1:end], " \t")
+		if !visible(value) || !h.field(canonical(lines[:colon]), string(value), &values) {
 			return false
 		}
-		text = text[end:]
+		lines = lines[end:]
 	}
 }
 
 // field takes one field, unless it makes the request anything but plain.
 func (h *head) field(name, value string, values *[]string) bool {
-	if !visible(value) {
-		return false
-	}
 	switch name {
 	case "Host":
 		if h.host != "" || !plainHost(value) {
@@ -156,11 +160,11 @@ func address(target string) *url.URL {
 }
 
 // canonical spells a name as net/http does. Names that are usual cost nothing.
-func canonical(name string) string {
-	if known, ok := usualNames[name]; ok {
+func canonical(name []byte) string {
+	if known, ok := usualNames[string(name)]; ok {
 		return known
 	}
-	return textproto.CanonicalMIMEHeaderKey(name)
+	return textproto.CanonicalMIMEHeaderKey(string(name))
 }
 
 // usualNames are fields of the clients we know, as they spell them and as net/http does.
@@ -212,22 +216,22 @@ func all(s string, table *[256]bool) bool {
 }
 
 // visible reports a value without control characters but tabs. Tokens are long: eight bytes are looked at in one go.
-func visible(s string) bool {
+func visible(b []byte) bool {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	for len(s) >= 8 {
-		x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	for len(b) >= 8 {
+		x := binary.LittleEndian.Uint64(b)
 		del := x ^ 0x7f*ones
-		if ((x-' '*ones)&^x|(del-ones)&^del)&highs != 0 && !visibleBytes(s[:8]) {
+		if ((x-' '*ones)&^x|(del-ones)&^del)&highs != 0 && !visibleBytes(b[:8]) {
 			return false
 		}
-		s = s[8:]
+		b = b[8:]
 	}
-	return visibleBytes(s)
+	return visibleBytes(b)
 }
 
-func visibleBytes(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
+func visibleBytes(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' && c != '\t' || c == 0x7f {
 			return false
 		}
 	}

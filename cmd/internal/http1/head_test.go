@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"net/http"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -141,5 +142,24 @@ func BenchmarkHead(b *testing.B) {
 		if _, _, v := parseHead(data); v != plain {
 			b.Fatal(v)
 		}
+	}
+}
+
+// Sessions and caches keep the value of a field, or a part of the address, for hours.
+func TestWhoeverKeepsAValueDoesNotKeepTheHead(t *testing.T) {
+	text := []byte("GET /kept HTTP/1.1\r\nHost: a\r\nX-Kept: short\r\nX-Long: " + strings.Repeat("x", 3000) + "\r\n\r\n")
+	const heads = 5000
+	kept := make([]string, 0, 3*heads)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for range heads {
+		h, _, _ := parseHead(text)
+		kept = append(kept, h.url.Path, h.host, h.fields["X-Kept"][0])
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grew := int64(after.HeapAlloc) - int64(before.HeapAlloc); grew > heads*1000 { //nolint:gosec // far below
+		t.Errorf("%d values hold %d bytes", len(kept), grew)
 	}
 }
