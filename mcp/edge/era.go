@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -59,13 +60,7 @@ func isRevision(s string) bool {
 	return true
 }
 
-func isLegacy(version string) bool {
-	switch version {
-	case LatestLegacy, "2025-06-18", assumed, oldestRevision:
-		return true
-	}
-	return false
-}
+func isLegacy(version string) bool { return slices.Contains(Supported()[1:], version) }
 
 // chooseEra is row 11: the table of mcp.md §5. What a message says of itself counts, then the header.
 func (x *exchange) chooseEra() error {

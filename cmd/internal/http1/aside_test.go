@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -129,7 +130,7 @@ func TestAHeadThatIsGivenAwayHasNoMoreTime(t *testing.T) {
 	go func() {
 		_, _ = io.WriteString(l.client, "GET / HTTP/1.1\r\n")
 		for c.nc.(*timedConn).deadline.Load() == nil { //nolint:forcetypeassert // as made
-			time.Sleep(time.Millisecond)
+			runtime.Gosched()
 		}
 		_, _ = io.WriteString(l.client, "\n")
 	}()

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,16 @@ func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// waitFor waits for what must come to be.
+func waitFor(t testing.TB, what func() bool) {
+	t.Helper()
+	for until := time.Now().Add(patience); !what(); runtime.Gosched() {
+		if time.Now().After(until) {
+			t.Fatal("it did not come")
+		}
 	}
 }
 
@@ -102,9 +113,7 @@ func TestCloseEndsTheContexts(t *testing.T) {
 	_, err := io.WriteString(nc, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	check(t, err)
 	<-began
-	for !s.watched() {
-		time.Sleep(time.Millisecond)
-	}
+	waitFor(t, s.watched)
 	check(t, s.Close())
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
@@ -159,9 +168,7 @@ func TestALongRequestIsFollowedByOthers(t *testing.T) {
 	for range 3 {
 		_, err := io.WriteString(nc, "GET /long HTTP/1.1\r\nHost: a\r\n\r\n")
 		check(t, err)
-		for !s.watched() {
-			time.Sleep(time.Millisecond)
-		}
+		waitFor(t, s.watched)
 		release <- true
 		_, err = io.WriteString(nc, "GET /short HTTP/1.1\r\nHost: a\r\n\r\n")
 		check(t, err)

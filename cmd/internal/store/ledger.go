@@ -20,7 +20,8 @@ const (
 )
 
 // ledger takes rows from calls and writes them in batches, in order, from one goroutine. A row stays in the buffer until
-// the database has it; its id makes writing it again harmless (operations.md U1, U10).
+// the database has it. A batch that was tried takes no more rows, so that writing it again changes nothing (operations.md
+// U1, U10).
 type ledger struct {
 	to    backend
 	every time.Duration

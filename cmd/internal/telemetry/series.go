@@ -37,11 +37,11 @@ func (c *counter) add(n float64, values ...string) { c.of(values...).Add(n) }
 // of returns the series of a label set, or that of the others when there are enough.
 func (c *counter) of(values ...string) prometheus.Counter {
 	key := labelsOf(values)
-	if series, ok := c.series.get(key); ok {
-		return series
+	if v, ok := c.series.get(key); ok {
+		return v
 	}
-	if series, ok := c.series.put(key, func() prometheus.Counter { return c.vec.WithLabelValues(key[:len(values)]...) }); ok {
-		return series
+	if v, ok := c.series.put(key, func() prometheus.Counter { return c.vec.WithLabelValues(key[:len(values)]...) }); ok {
+		return v
 	}
 	if c.overflow != nil {
 		c.overflow.add(1, c.name)
@@ -97,7 +97,7 @@ func (t timed) observe(d time.Duration) {
 	t.time.Observe(d.Seconds())
 }
 
-// find returns the two of a key, which are looked up in their vectors by make; they count what is over the cap as others.
+// find returns what belongs to the key. Of what is over the cap nothing is remembered: it is made each time.
 func (s *series[K, V]) find(key K, made func() V) V {
 	if v, ok := s.get(key); ok {
 		return v
