@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,7 +28,15 @@ func TestDroppedStreamsLeaveNothing(t *testing.T) { // E11, E6
 	}}
 	h := newHandler(t, s, func(h *Handler) { h.Limits.ListensPerCaller = workers })
 	l := &pipes{make(chan net.Conn), make(chan struct{})}
-	web := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
+	var served atomic.Int64 // connections that are not closed yet
+	web := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute, ConnState: func(_ net.Conn, s http.ConnState) {
+		switch s {
+		case http.StateNew:
+			served.Add(1)
+		case http.StateClosed:
+			served.Add(-1)
+		}
+	}}
 	go func() { _ = web.Serve(timeless{l}) }()
 	session := open(t, h, "alice")
 	drop := func(i int) {
@@ -53,7 +62,7 @@ func TestDroppedStreamsLeaveNothing(t *testing.T) { // E11, E6
 			})
 		}
 		wait.Wait()
-		for len(h.edge.hub.all()) > 0 || inFlight(&h.edge.calls) > 0 {
+		for served.Load() > 0 || len(h.edge.hub.all()) > 0 || inFlight(&h.edge.calls) > 0 {
 			runtime.Gosched()
 		}
 	}

@@ -26,7 +26,12 @@ const (
 // tape is one legacy stream as it was sent. Only the session it belongs to hears it again.
 type tape struct {
 	id, session string
-	counted     int // bytes of it in tapes.bytes; its lock
+
+	// Of tapes; its lock.
+	counted int           // bytes of it in tapes.bytes
+	age     *list.Element // nil: forgotten
+	over    *list.Element // nil: it goes on
+	until   time.Time     // once it is over
 
 	mu      sync.Mutex
 	events  []event
@@ -39,12 +44,14 @@ type tape struct {
 // tapes are the streams that can be resumed.
 type tapes struct {
 	mu    sync.Mutex
-	byID  map[string]*list.Element // of *tape
-	byAge *list.List               // oldest first
-	bytes int                      // of the events on them
+	byID  map[string]*tape
+	byAge *list.List  // oldest first
+	over  *list.List  // those that have ended, in that order
+	timer *time.Timer // for the first of them; one each would outlive the tapes that have to go early
+	bytes int         // of the events on them
 }
 
-func (t *tapes) init() { t.byID, t.byAge = map[string]*list.Element{}, list.New() }
+func (t *tapes) init() { t.byID, t.byAge, t.over = map[string]*tape{}, list.New(), list.New() }
 
 func (t *tapes) start(session string) *tape {
 	var random [9]byte
@@ -52,7 +59,8 @@ func (t *tapes) start(session string) *tape {
 	made := &tape{id: base64.RawURLEncoding.EncodeToString(random[:]), session: session}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.byID[made.id] = t.byAge.PushBack(made)
+	t.byID[made.id] = made
+	made.age = t.byAge.PushBack(made)
 	t.shrink()
 	return made
 }
@@ -60,12 +68,16 @@ func (t *tapes) start(session string) *tape {
 // shrink forgets the oldest tapes when there are too many.
 func (t *tapes) shrink() {
 	for t.byAge.Len() > maxTapes || t.bytes > maxTapeBytes {
-		t.forget(t.byAge.Front())
+		t.forget(t.byAge.Front().Value.(*tape))
 	}
 }
 
-func (t *tapes) forget(e *list.Element) {
-	gone := t.byAge.Remove(e).(*tape)
+func (t *tapes) forget(gone *tape) {
+	t.byAge.Remove(gone.age)
+	gone.age = nil
+	if gone.over != nil {
+		t.over.Remove(gone.over)
+	}
 	delete(t.byID, gone.id)
 	t.bytes -= gone.counted
 }
@@ -75,7 +87,7 @@ func (t *tapes) add(to *tape, e event) event {
 	e, size := to.add(e)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if _, ok := t.byID[to.id]; ok {
+	if to.age != nil {
 		t.bytes += size - to.counted
 		to.counted = size
 		t.shrink()
@@ -96,24 +108,42 @@ func (t *tapes) find(id, session string) (*tape, int) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	e, ok := t.byID[id[:cut]]
-	if !ok || e.Value.(*tape).session != session {
+	found, ok := t.byID[id[:cut]]
+	if !ok || found.session != session {
 		return nil, 0
 	}
-	return e.Value.(*tape), n
+	return found, n
 }
 
 // end lets the tape be heard for a while longer.
 func (t *tapes) end(ended *tape) {
 	ended.close()
-	id := ended.id // alone: a tape that had to go before its time must not be held by the clock
-	time.AfterFunc(keptFor, func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if e, ok := t.byID[id]; ok {
-			t.forget(e)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if ended.age == nil { // it had to go before its time
+		return
+	}
+	ended.until = time.Now().Add(keptFor)
+	ended.over = t.over.PushBack(ended)
+	if t.timer == nil {
+		t.timer = time.AfterFunc(keptFor, t.sweep)
+	}
+}
+
+// sweep forgets what was kept for long enough, and comes back for the next.
+func (t *tapes) sweep() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	t.timer = nil
+	for e := t.over.Front(); e != nil; e = t.over.Front() {
+		first := e.Value.(*tape)
+		if wait := first.until.Sub(now); wait > 0 {
+			t.timer = time.AfterFunc(wait, t.sweep)
+			return
 		}
-	})
+		t.forget(first)
+	}
 }
 
 // add numbers an event and keeps it; resumed streams get it too. size is what the tape holds now.
