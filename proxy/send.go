@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
 
 // send chooses a member, tries it, and goes on to another while that may still cure the call (llm.md §10.4).
@@ -20,6 +22,9 @@ func (r *run) send(ctx context.Context) (*Answer, error) {
 		return nil, unavailable(wait)
 	}
 	r.sentAt = now
+	if r.call.Tool != "" { // lists and handshakes go ahead of the call that may still be refused
+		identity.RequestFrom(ctx).MarkSent()
+	}
 	t.members[index].road.core.budget.call(now)
 	renewed := false
 	for ; ; now = r.p.deps.Now() {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/proxy"
+	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
 
 // legacyGrace is how long a call of a legacy client goes on after its connection broke: closing is not cancelling there (E6).
@@ -150,6 +151,7 @@ type scope struct {
 	mu    sync.Mutex
 	ended bool
 	late  *time.Timer // once it is a long one
+	held  *time.Timer // while a long one may still be refused
 	gone  func() bool // stops waiting for the connection to break
 }
 
@@ -174,10 +176,15 @@ func (s *scope) watch(slow *reply) {
 	s.x.calls.watch(s, min(answerWithin, s.x.limits.StreamMax))
 }
 
+// refusedWithin is how old a tool call may be that is refused with its own status. An event stream says 200, so a call that
+// access, arguments or policies may still refuse does not become one: a machine under load would answer 200 where an idle one
+// says 403. Who waits for longer than this sees the stream, and reads the refusal there.
+const refusedWithin = time.Second
+
 // long runs when the call turns out to be a long one.
 func (s *scope) long() {
 	if s.slow != nil {
-		s.slow.stream()
+		s.open(refusedWithin / answerWithin)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -196,6 +203,19 @@ func (s *scope) long() {
 	})
 }
 
+// open makes the answer a stream, unless the call may still be refused: then it looks again, so many times.
+func (s *scope) open(looks time.Duration) {
+	if looks == 0 || s.x.message.Method != "tools/call" || identity.RequestFrom(s.ctx).Sent() {
+		s.slow.stream()
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.held = time.AfterFunc(answerWithin, func() { s.open(looks - 1) })
+	}
+}
+
 // end ends the scope and all that was set up for it.
 func (s *scope) end() {
 	s.x.calls.leave(s)
@@ -204,6 +224,9 @@ func (s *scope) end() {
 	if s.late != nil {
 		s.x.calls.over(&s.entry)
 		s.late.Stop()
+	}
+	if s.held != nil {
+		s.held.Stop()
 	}
 	if s.gone != nil {
 		s.gone()

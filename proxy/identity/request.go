@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,6 +15,8 @@ type Request struct {
 	ClientID string    // the caller's own x-request-id when well formed, else ""; for the log only
 	IP       string    // the peer, or the first untrusted hop counted from the right behind trusted proxies
 	Time     time.Time // of arrival, UTC
+
+	sent atomic.Bool
 
 	mu    sync.Mutex
 	attrs []slog.Attr
@@ -48,6 +51,18 @@ func (r *Request) note(a slog.Attr) {
 	}
 	r.attrs = append(r.attrs, a)
 }
+
+// MarkSent notes that a backend is being asked for the tool that the request calls: access, arguments and policies have let
+// it pass.
+// Safe on a nil Request.
+func (r *Request) MarkSent() {
+	if r != nil && !r.sent.Load() {
+		r.sent.Store(true)
+	}
+}
+
+// Sent reports whether MarkSent was called. A nil Request has no memory and says yes.
+func (r *Request) Sent() bool { return r == nil || r.sent.Load() }
 
 // Attrs returns a copy of what was noted so far, in the order in which the keys first came.
 func (r *Request) Attrs() []slog.Attr { return r.AppendAttrs(nil) }
