@@ -64,17 +64,12 @@ type eras struct {
 func newEras(t *testing.T) *eras {
 	t.Helper()
 	e := &eras{up: &scripted{on: map[string]string{}, answered: make(chan struct{}, 8)}}
-	wires := &inMemory{conns: make(chan net.Conn), closed: make(chan struct{})}
-	backend := &http.Server{Handler: e.up}
-	go func() { _ = backend.Serve(wires) }()
-	client := &http.Transport{DialContext: wires.dial}
 	memory, parked := upstream.NewMemory(), crossing.NewMemory()
 	t.Cleanup(func() {
 		parked.Close()
 		memory.Close()
-		client.CloseIdleConnections()
-		_ = backend.Close()
 	})
+	client := serveInMemory(t, e.up)
 	pipeline, err := proxy.New(proxy.Config{Backends: []proxy.BackendConfig{{Name: "up", URL: "http://up.example/mcp", Timeout: 10 * time.Second}}}, proxy.NewState(),
 		proxy.Deps{Transport: func(proxy.BackendConfig) http.RoundTripper { return client }})
 	if err != nil {
@@ -101,6 +96,19 @@ func newEras(t *testing.T) *eras {
 		Lookup: func(string) (edge.Server, edge.State) { return server, edge.Serving },
 	}
 	return e
+}
+
+// serveInMemory serves h without a machine's network, until the test ends, and returns the way there.
+func serveInMemory(t *testing.T, h http.Handler) *http.Transport {
+	wires := &inMemory{conns: make(chan net.Conn), closed: make(chan struct{})}
+	backend := &http.Server{Handler: h}
+	go func() { _ = backend.Serve(wires) }()
+	way := &http.Transport{DialContext: wires.dial}
+	t.Cleanup(func() {
+		way.CloseIdleConnections()
+		_ = backend.Close()
+	})
+	return way
 }
 
 // inMemory is a network of two.

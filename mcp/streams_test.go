@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"testing/synctest"
 
 	"github.com/rogpeppe/go-internal/txtar"
 
@@ -21,8 +22,14 @@ func TestTranscriptsOfStreams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	synctest.Test(t, func(t *testing.T) { newLingering(t).play(t, file, archive) }) // time passes only while the API lingers
+}
+
+// newLingering is a house whose API lingers until the answer has begun, or breaks off, when it is told to.
+func newLingering(t *testing.T) *house {
+	t.Helper()
 	var h *house
-	h = newHouse(t, func(w http.ResponseWriter, r *http.Request) {
+	h = newTimelessHouse(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		if bytes.Contains(body, []byte("linger")) {
 			<-*h.flushed.Load()
@@ -37,5 +44,5 @@ func TestTranscriptsOfStreams(t *testing.T) {
 	cfg := h.config
 	cfg.Tools = append(cfg.Tools, bridge.Tool{Tool: routed, Operation: mcptest.Operation{Path: "/routed"}})
 	h.server = h.build(t, cfg)
-	h.play(t, file, archive)
+	return h
 }

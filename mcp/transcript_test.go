@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
@@ -45,11 +46,26 @@ type house struct {
 
 func newHouse(t testing.TB, api http.HandlerFunc) *house {
 	t.Helper()
-	h := &house{road: &mcptest.Road{}, api: api}
-	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.api(w, r) }))
+	h := &house{api: api}
+	backend := httptest.NewServer(http.HandlerFunc(h.answer))
 	t.Cleanup(backend.Close)
-	h.road.Client, h.road.URL = backend.Client(), parse(t, backend.URL)
 	t.Cleanup(backend.Client().CloseIdleConnections)
+	return h.furnish(t, backend.Client(), backend.URL)
+}
+
+// newTimelessHouse is one for a bubble of synctest: no time passes while anybody in it has something to do.
+func newTimelessHouse(t *testing.T, api http.HandlerFunc) *house {
+	t.Helper()
+	h := &house{api: api}
+	return h.furnish(t, &http.Client{Transport: serveInMemory(t, http.HandlerFunc(h.answer))}, "http://orders.example")
+}
+
+func (h *house) answer(w http.ResponseWriter, r *http.Request) { h.api(w, r) }
+
+// furnish puts a server behind the edge whose API is at url.
+func (h *house) furnish(t testing.TB, client *http.Client, url string) *house {
+	t.Helper()
+	h.road = &mcptest.Road{Client: client, URL: parse(t, url)}
 	keys, err := secret.NewKeyring(time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -196,9 +212,11 @@ func TestTranscripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			h := newHouse(t, echo)
-			h.road.Refuse = refuseSome
-			h.play(t, file, archive)
+			synctest.Test(t, func(t *testing.T) { // no answer is late (E1)
+				h := newTimelessHouse(t, echo)
+				h.road.Refuse = refuseSome
+				h.play(t, file, archive)
+			})
 		})
 	}
 }

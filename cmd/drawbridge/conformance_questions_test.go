@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -84,7 +85,7 @@ func TestQuestionsCrossEras(t *testing.T) {
 	}
 }
 
-// modernCall posts a tools/call of a modern client and returns status and body.
+// modernCall posts a tools/call of a modern client and returns status and answer.
 func (s *served) modernCall(t *testing.T, token, server, params string) (int, string) {
 	t.Helper()
 	body := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"test_elicitation",` + params + `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",` +
@@ -104,8 +105,19 @@ func (s *served) modernCall(t *testing.T, token, server, params string) (int, st
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	text, _ := io.ReadAll(resp.Body)
-	return resp.StatusCode, string(text)
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, lastMessage(text)
+}
+
+// lastMessage is the answer in a body: all of it, or the last event of a stream, which an answer becomes that took long (E1).
+func lastMessage(body []byte) string {
+	if _, last, stream := bytes.Cut(body[max(0, bytes.LastIndex(body, []byte("\ndata: "))):], []byte("\ndata: ")); stream {
+		return strings.TrimSpace(string(last))
+	}
+	return string(body)
 }
 
 func TestASecondPersonCannotFinishAParkedCall(t *testing.T) { // P1, P3
