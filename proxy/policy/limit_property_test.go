@@ -24,7 +24,7 @@ func TestNoIntervalAdmitsMoreThanTheLimit(t *testing.T) {
 			ck.advance(time.Duration(rapid.Int64Range(0, int64(per)/4).Draw(rt, "gap")))
 			v, err := admit(t, p, proxy.PhaseCalls, keyed("a"))
 			if err == nil {
-				admitted = append(admitted, ck.now)
+				admitted = append(admitted, ck.Now())
 				v.Hold.Settle(proxy.Outcome{Ending: proxy.EndOK})
 				continue
 			}
@@ -36,7 +36,7 @@ func TestNoIntervalAdmitsMoreThanTheLimit(t *testing.T) {
 				if _, err := admit(t, p, proxy.PhaseCalls, keyed("a")); err != nil {
 					rt.Fatalf("refused after the wait told: %+v", err)
 				}
-				admitted = append(admitted, ck.now)
+				admitted = append(admitted, ck.Now())
 			}
 		}
 		slot := per / windowSlots
