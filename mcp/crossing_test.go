@@ -35,8 +35,8 @@ import (
 // the rows of mcp.md §11, §16.1, and §17 for relays.
 //
 //	on METHOD [NAME]  what the upstream answers: JSON, or events when it begins with one; a number before it is the status,
-//	                  $ID the request's id, and a line "wait" lets it wait until its question was answered; behind "answered"
-//	                  stands what it answers to a request with inputResponses
+//	                  $ID the request's id; a line "wait" lets it wait until its question was answered, "linger" behind that for
+//	                  200 ms more; behind "answered" stands what it answers to a request with inputResponses
 //	anything else     a request; behind it stand the answer and what the upstream was sent
 //	reply             what the client answers the question that came with the request before
 func TestTranscriptsAcrossEras(t *testing.T) {
@@ -337,6 +337,10 @@ func (s *scripted) say(w http.ResponseWriter, answer string) {
 	for i, part := range strings.Split(answer, "wait\n") {
 		if i > 0 {
 			<-s.answered
+		}
+		if rest, late := strings.CutPrefix(part, "linger\n"); late {
+			time.Sleep(200 * time.Millisecond)
+			part = rest
 		}
 		_, _ = io.WriteString(w, part)
 		_ = http.NewResponseController(w).Flush()

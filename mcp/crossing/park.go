@@ -118,6 +118,7 @@ func (s *Server) goOn(ctx context.Context, r *edge.Request) (json.RawMessage, er
 	if p == nil {
 		return nil, errState()
 	}
+	identity.RequestFrom(ctx).MarkSent() // its call is at the upstream already
 	p.attach(r)
 	return s.await(ctx, r, p)
 }

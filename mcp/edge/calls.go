@@ -184,7 +184,7 @@ const refusedWithin = time.Second
 // long runs when the call turns out to be a long one.
 func (s *scope) long() {
 	if s.slow != nil {
-		s.open(refusedWithin / answerWithin)
+		s.open(int(refusedWithin / answerWithin))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -204,7 +204,7 @@ func (s *scope) long() {
 }
 
 // open makes the answer a stream, unless the call may still be refused: then it looks again, so many times.
-func (s *scope) open(looks time.Duration) {
+func (s *scope) open(looks int) {
 	if looks == 0 || s.x.message.Method != "tools/call" || identity.RequestFrom(s.ctx).Sent() {
 		s.slow.stream()
 		return

@@ -53,8 +53,7 @@ func (r *Request) note(a slog.Attr) {
 }
 
 // MarkSent notes that a backend is being asked for the tool that the request calls: access, arguments and policies have let
-// it pass.
-// Safe on a nil Request.
+// it pass. Safe on a nil Request.
 func (r *Request) MarkSent() {
 	if r != nil && !r.sent.Load() {
 		r.sent.Store(true)
