@@ -24,7 +24,7 @@ type Metrics struct {
 
 	requests, toolCalls, llmRequests, llmTokens, llmCost, cache, decisions, reloads, overflow, oauth, attempts, retries *counter
 
-	requestSeconds, toolSeconds, firstToken, attemptSeconds *prometheus.HistogramVec
+	requestSeconds, toolSeconds, firstToken, attemptSeconds *histogram
 	breaker                                                 *prometheus.GaugeVec
 	inFlight                                                map[string]prometheus.Gauge // by surface
 	reloadGood, reloadTime                                  prometheus.Gauge
@@ -103,7 +103,7 @@ func (m *Metrics) end(surface, route, method string, status int, d time.Duration
 	}
 	m.inFlight[surface].Dec()
 	m.answered.find(answered{surface, route, method, status}, func() timed {
-		return timed{m.requests.of(surface, route, method, statusText(status)), m.requestSeconds.WithLabelValues(surface, route)}
+		return timed{m.requests.of(surface, route, method, statusText(status)), m.requestSeconds.of(surface, route)}
 	}).observe(d)
 }
 
@@ -124,7 +124,7 @@ func (m *Metrics) OAuthEvent(event, result string) { m.oauth.add(1, event, resul
 // Attempt, Retry and Breaker make Metrics the pipeline's observer; backends' names come from the configuration.
 func (m *Metrics) Attempt(backend, outcome string, took time.Duration) {
 	m.tried.find(tried{backend, outcome}, func() timed {
-		return timed{m.attempts.of(backend, outcome), m.attemptSeconds.WithLabelValues(backend, outcome)}
+		return timed{m.attempts.of(backend, outcome), m.attemptSeconds.of(backend, outcome)}
 	}).observe(took)
 }
 
@@ -160,7 +160,7 @@ func (m *Metrics) observe(r *proxy.Record) {
 	if r.Surface == proxy.MCP {
 		result := toolResult(r)
 		m.called.find(called{r.Server, r.Tool, result}, func() timed {
-			return timed{m.toolCalls.of(r.Server, r.Tool, result), m.toolSeconds.WithLabelValues(r.Server, r.Tool)}
+			return timed{m.toolCalls.of(r.Server, r.Tool, result), m.toolSeconds.of(r.Server, r.Tool)}
 		}).observe(r.Duration)
 		return
 	}
@@ -175,7 +175,7 @@ func (m *Metrics) observe(r *proxy.Record) {
 		m.llmCost.add(float64(r.CostMicro)/1e6, r.Model, r.Product, r.Subscription)
 	}
 	if r.Stream && r.FirstByte > 0 {
-		m.firstToken.WithLabelValues(r.Model, r.Backend).Observe(r.FirstByte.Seconds())
+		m.firstToken.of(r.Model, r.Backend).Observe(r.FirstByte.Seconds())
 	}
 }
 

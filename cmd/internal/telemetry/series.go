@@ -8,12 +8,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// counter is a counter vector that cannot grow past its cap: further label sets fall into one whose values are "other".
-type counter struct {
-	vec      *prometheus.CounterVec
+// family is a metric that cannot grow past its cap: further label sets fall into one whose values are "other"
+// (operations.md §4.2). Callers choose some of the values: a relay passes tools on that it has not heard of.
+type family[V any] struct {
 	name     string
+	with     func(values ...string) V
 	overflow *counter // nil for the overflow counter itself
-	series   series[labels, prometheus.Counter]
+	series   series[labels, V]
 }
 
 // labels are the values of one label set, in the metric's order; what a metric has fewer of is empty.
@@ -24,33 +25,45 @@ func labelsOf(values []string) (l labels) {
 	return l
 }
 
-func (m *Metrics) counter(name, help string, names ...string) *counter {
-	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, names)
-	m.registry.MustRegister(v)
-	c := &counter{vec: v, name: name, overflow: m.overflow}
-	c.series.most = m.series
-	return c
-}
-
-func (c *counter) add(n float64, values ...string) { c.of(values...).Add(n) }
-
 // of returns the series of a label set, or that of the others when there are enough.
-func (c *counter) of(values ...string) prometheus.Counter {
+func (f *family[V]) of(values ...string) V {
 	key := labelsOf(values)
-	if v, ok := c.series.get(key); ok {
+	if v, ok := f.series.get(key); ok {
 		return v
 	}
-	if v, ok := c.series.put(key, func() prometheus.Counter { return c.vec.WithLabelValues(key[:len(values)]...) }); ok {
+	if v, ok := f.series.put(key, func() V { return f.with(key[:len(values)]...) }); ok {
 		return v
 	}
-	if c.overflow != nil {
-		c.overflow.add(1, c.name)
+	if f.overflow != nil {
+		f.overflow.add(1, f.name)
 	}
 	for i := range values {
 		key[i] = "other"
 	}
-	return c.vec.WithLabelValues(key[:len(values)]...)
+	return f.with(key[:len(values)]...)
 }
+
+type counter struct{ family[prometheus.Counter] }
+
+func (c *counter) add(n float64, values ...string) { c.of(values...).Add(n) }
+
+func (m *Metrics) counter(name, help string, names ...string) *counter {
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, names)
+	m.registry.MustRegister(v)
+	return &counter{family[prometheus.Counter]{name: name, with: v.WithLabelValues, overflow: m.overflow, series: series[labels, prometheus.Counter]{most: m.series}}}
+}
+
+// histogram is one of durations.
+type histogram struct{ family[prometheus.Observer] }
+
+func (m *Metrics) histogram(name, help string, names ...string) *histogram {
+	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: durations()}, names)
+	m.registry.MustRegister(v)
+	return &histogram{family[prometheus.Observer]{name: name, with: v.WithLabelValues, overflow: m.overflow, series: series[labels, prometheus.Observer]{most: m.series}}}
+}
+
+// durations are 5 ms doubling to 82 s (operations.md §4.2).
+func durations() []float64 { return prometheus.ExponentialBuckets(0.005, 2, 15) }
 
 // series remembers what belongs to a key, up to most keys. Finding by a small struct of texts costs less than joining and
 // hashing them one by one, as vectors do.
@@ -106,15 +119,6 @@ func (s *series[K, V]) find(key K, made func() V) V {
 		return v
 	}
 	return made()
-}
-
-// durations are 5 ms doubling to 82 s (operations.md §4.2).
-func durations() []float64 { return prometheus.ExponentialBuckets(0.005, 2, 15) }
-
-func (m *Metrics) histogram(name, help string, names ...string) *prometheus.HistogramVec {
-	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: durations()}, names)
-	m.registry.MustRegister(v)
-	return v
 }
 
 // statusText is a status as a label. The usual ones cost nothing.

@@ -179,10 +179,26 @@ func TestLabelSetsStayUnderTheCap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	capped := 0
 	for _, f := range families {
-		if f.GetName() == "drawbridge_tool_calls_total" && len(f.GetMetric()) > 51 {
+		if len(f.GetMetric()) > 51 {
 			t.Errorf("%s has %d label sets, want at most 51", f.GetName(), len(f.GetMetric()))
 		}
+		if len(f.GetMetric()) == 51 {
+			capped++
+		}
+	}
+	if capped != 2 { // the calls, and their time
+		t.Errorf("%d metrics are as large as they get, want 2", capped)
+	}
+}
+
+// Each surface has its gauge: an address without one would end the request.
+func TestEveryAddressHasASurface(t *testing.T) {
+	m := NewMetrics(MetricsConfig{})
+	for _, path := range []string{"/mcp/a", "/llm/v1", "/oauth/token", "/.well-known/x", "/admin", "/registry/v0", "/healthz", "/readyz", "/metrics", "/", "", "/nowhere"} {
+		m.begin(surfaceOf(path))
+		m.end(surfaceOf(path), "unmatched", "GET", 404, time.Millisecond)
 	}
 }
 
