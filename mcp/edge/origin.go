@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
 )
 
@@ -109,7 +111,7 @@ func askedParams(asked []string) string {
 	for _, line := range asked {
 		for name := range strings.SplitSeq(line, ",") {
 			name = strings.ToLower(strings.TrimSpace(name))
-			if !strings.HasPrefix(name, paramPrefix) || !isToken(name) || n >= maxAskedNames {
+			if !strings.HasPrefix(name, paramPrefix) || !httpguts.ValidHeaderFieldName(name) || n >= maxAskedNames {
 				continue
 			}
 			n++
@@ -117,15 +119,4 @@ func askedParams(asked []string) string {
 		}
 	}
 	return b.String()
-}
-
-// isToken reports whether s is a header name (RFC 9110 §5.6.2).
-func isToken(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if c < '0' && !strings.ContainsRune("!#$%&'*+-.", rune(c)) || c > '9' && c < 'A' || c > 'Z' && c < '^' || c > 'z' && c != '|' && c != '~' {
-			return false
-		}
-	}
-	return s != ""
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/textproto"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 const (
@@ -86,7 +88,7 @@ func statusText(text []byte) string {
 // field takes one line of the head; false: it is not for us. value is where its value is kept.
 func (a *answer) field(line []byte, value []string) bool {
 	colon := bytes.IndexByte(line, ':')
-	if colon < 1 || !isToken(line[:colon]) || !printable(line[colon+1:]) {
+	if colon < 1 || !httpguts.ValidHeaderFieldName(string(line[:colon])) || !printable(line[colon+1:]) {
 		return false
 	}
 	name, text := nameOf(line[:colon]), trim(line[colon+1:])
@@ -158,15 +160,6 @@ func valueOf(b []byte) string {
 	return string(b)
 }
 
-func isToken(b []byte) bool {
-	for _, c := range b {
-		if !tokenChars[c] {
-			return false
-		}
-	}
-	return true
-}
-
 // printable reports whether b holds no control character but tabs.
 func printable(b []byte) bool {
 	for _, c := range b {
@@ -176,11 +169,3 @@ func printable(b []byte) bool {
 	}
 	return true
 }
-
-// tokenChars are the characters of a token (RFC 9110 §5.6.2).
-var tokenChars = func() (in [256]bool) {
-	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
-		in[c] = true
-	}
-	return in
-}()
