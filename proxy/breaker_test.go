@@ -3,6 +3,8 @@ package proxy
 import (
 	"testing"
 	"time"
+
+	"github.com/drawbridge-mcp/drawbridge/proxy/proxytest"
 )
 
 func ruleOf(t testing.TB, c *BreakerConfig) breakerRule {
@@ -27,7 +29,7 @@ func isOpen(b *breaker, now time.Time) bool { ok, _ := b.ready(now); return !ok 
 
 // BR-1, BR-3: the N-th failure inside the interval opens; older ones do not count.
 func TestTheNthFailureInsideTheIntervalOpens(t *testing.T) {
-	b, now := newBreaker(ruleOf(t, nil)), newClock().Now()
+	b, now := newBreaker(ruleOf(t, nil)), proxytest.NewClock().Now()
 	for _, after := range []time.Duration{0, 3, 3, 3, 2} { // the first has left when the fifth comes
 		now = now.Add(after * time.Second)
 		enter(t, b, now).fail(now, 0)
@@ -43,7 +45,7 @@ func TestTheNthFailureInsideTheIntervalOpens(t *testing.T) {
 
 // BR-2: a share opens only with enough calls.
 func TestAShareOpensWithEnoughCalls(t *testing.T) {
-	b, now := newBreaker(ruleOf(t, &BreakerConfig{Percentage: 50})), newClock().Now()
+	b, now := newBreaker(ruleOf(t, &BreakerConfig{Percentage: 50})), proxytest.NewClock().Now()
 	for i := range 9 {
 		if p := enter(t, b, now); i%2 == 0 {
 			p.fail(now, 0)
@@ -64,13 +66,13 @@ func TestTheToldWaitReplacesTrip(t *testing.T) {
 		{0, 30 * time.Second}, {time.Millisecond, 100 * time.Millisecond}, {7 * time.Second, 7 * time.Second}, {time.Hour, 10 * time.Minute},
 	}
 	for _, tt := range tests {
-		b, now := newBreaker(ruleOf(t, &BreakerConfig{Failures: 1, RetryAfter: true})), newClock().Now()
+		b, now := newBreaker(ruleOf(t, &BreakerConfig{Failures: 1, RetryAfter: true})), proxytest.NewClock().Now()
 		enter(t, b, now).fail(now, tt.told)
 		if _, wait := b.ready(now); wait != tt.want {
 			t.Errorf("told %v: open for %v, want %v", tt.told, wait, tt.want)
 		}
 	}
-	b, now := newBreaker(ruleOf(t, &BreakerConfig{Failures: 1})), newClock().Now()
+	b, now := newBreaker(ruleOf(t, &BreakerConfig{Failures: 1})), proxytest.NewClock().Now()
 	enter(t, b, now).fail(now, time.Second)
 	if _, wait := b.ready(now); wait != 30*time.Second {
 		t.Errorf("retry_after false: open for %v", wait)
@@ -79,7 +81,7 @@ func TestTheToldWaitReplacesTrip(t *testing.T) {
 
 // BR-8: exactly one probe; success closes and forgets; failure opens again; a caller that left decides nothing.
 func TestHalfOpenLetsExactlyOneProbeThrough(t *testing.T) {
-	b, now := newBreaker(ruleOf(t, &BreakerConfig{Failures: 2})), newClock().Now()
+	b, now := newBreaker(ruleOf(t, &BreakerConfig{Failures: 2})), proxytest.NewClock().Now()
 	enter(t, b, now).fail(now, 0)
 	enter(t, b, now).fail(now, 0)
 	now = now.Add(30 * time.Second)
@@ -103,7 +105,7 @@ func TestHalfOpenLetsExactlyOneProbeThrough(t *testing.T) {
 
 // PL-8: closed for less than 3 s, a second opening may not be shorter than the first.
 func TestASecondOpeningSoonAfterMayNotBeShorter(t *testing.T) {
-	b, now := newBreaker(ruleOf(t, &BreakerConfig{Failures: 1, RetryAfter: true})), newClock().Now()
+	b, now := newBreaker(ruleOf(t, &BreakerConfig{Failures: 1, RetryAfter: true})), proxytest.NewClock().Now()
 	enter(t, b, now).fail(now, 20*time.Second)
 	now = now.Add(20 * time.Second)
 	enter(t, b, now).succeed(now)
@@ -123,7 +125,7 @@ func TestASecondOpeningSoonAfterMayNotBeShorter(t *testing.T) {
 
 // RE-5: three tries a second are free, more need calls.
 func TestTheRetryBudgetIsATenthOfCalls(t *testing.T) {
-	b, now := newBudget(), newClock().Now()
+	b, now := newBudget(), proxytest.NewClock().Now()
 	for i := range 3 {
 		if !b.take(now) {
 			t.Fatalf("try %d was not free", i)
@@ -146,7 +148,7 @@ func TestTheRetryBudgetIsATenthOfCalls(t *testing.T) {
 
 // BR-6: every form of the wait that an answer may tell, and hostile ones.
 func TestToldWaits(t *testing.T) {
-	now := newClock().Now()
+	now := proxytest.NewClock().Now()
 	tests := []struct {
 		ms, after string
 		want      time.Duration
@@ -168,7 +170,7 @@ func FuzzToldWait(f *testing.F) {
 	for _, s := range []string{"7", "0.5", "-1", "1e309", "NaN", "Fri, 20 Nov 2026 12:00:00 GMT", ""} {
 		f.Add(s, s)
 	}
-	now := newClock().Now()
+	now := proxytest.NewClock().Now()
 	f.Fuzz(func(t *testing.T, ms, after string) {
 		if wait := toldWait(map[string][]string{"Retry-After-Ms": {ms}, "Retry-After": {after}}, now); wait < 0 {
 			t.Errorf("%q, %q: %v", ms, after, wait)

@@ -100,7 +100,7 @@ func consume(p *Pipeline, ctx context.Context, call *Call) { //nolint:revive // 
 
 // AC-7, CA-10: a hit costs nothing, what it saved is told; its headers say how it was found.
 func TestACacheHitReachesNoBackendAndCostsNothing(t *testing.T) {
-	b, rows, ck := proxytest.New(t), &ledger{}, newClock()
+	b, rows, ck := proxytest.New(t), &ledger{}, proxytest.NewClock()
 	p := single(t, b, BackendConfig{}, Deps{Recorder: rows, Now: ck.Now})
 	call := post("a", `{}`)
 	call.Price = &Price{Input: 2, Output: 10, Version: "v1"}

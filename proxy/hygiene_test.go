@@ -249,7 +249,7 @@ func TestClientCredentialsAreFetchedOnceAndRenewed(t *testing.T) {
 		_ = json.NewEncoder(w).Encode(map[string]any{"access_token": strings.Repeat("t", int(n)), "token_type": "Bearer", "expires_in": 3600})
 	}))
 	t.Cleanup(tokens.Close)
-	ck := newClock()
+	ck := proxytest.NewClock()
 	b := proxytest.New(t, proxytest.Step{}, proxytest.Step{}, proxytest.Step{Status: 401}, proxytest.Step{Body: "ok"})
 	p := single(t, b, BackendConfig{Credential: CredentialConfig{Kind: "client_credentials", TokenURL: tokens.URL, ClientID: "c", Secret: reference("s"), Scope: "x"}}, Deps{Now: ck.Now})
 	for range 2 {
@@ -261,14 +261,14 @@ func TestClientCredentialsAreFetchedOnceAndRenewed(t *testing.T) {
 	}
 	done(a)
 	broken.Store(true)
-	ck.advance(2 * time.Hour)
+	ck.Advance(2 * time.Hour)
 	for range 3 {
 		if e := refused(t, p, get("a")); e.HTTPStatus() != 502 || e.Code != "upstream_auth_failed" || strings.Contains(e.Error(), "secret=") {
 			t.Errorf("error: %v", e)
 		}
 	}
 	broken.Store(false)
-	ck.advance(time.Second)
+	ck.Advance(time.Second)
 	done(must(t, p, get("a")))
 }
 

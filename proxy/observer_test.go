@@ -30,13 +30,13 @@ func (e *events) Breaker(backend string, state int)                { e.add("%s b
 
 // ME-6, BR-11: tries, retries and breakers are told one by one, with words from closed sets.
 func TestTheObserverLearnsOfTriesRetriesAndBreakers(t *testing.T) {
-	ck, seen := newClock(), &events{}
+	ck, seen := proxytest.NewClock(), &events{}
 	first := proxytest.InMemory(t, step{Status: 429, Header: map[string]string{"Retry-After": "10"}}, step{Body: "good"})
 	second := proxytest.InMemory(t, step{ResetBeforeHeaders: true}, step{Status: 404})
 	p := two(t, first, second, func(c *Config) { c.Backends[0].Breaker = &BreakerConfig{Failures: 1, RetryAfter: true} }, Deps{Observer: seen, Now: ck.Now})
 	call := get("p")
 	_, _ = p.Do(t.Context(), call)
-	ck.advance(10 * time.Second)
+	ck.Advance(10 * time.Second)
 	done(must(t, p, get("p")))
 	const want = "[a breaker 2 a 4xx b retry 429 b reset a breaker 1 a breaker 0 a 2xx]"
 	if got := fmt.Sprint(seen.list); got != want {

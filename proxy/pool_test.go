@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/drawbridge-mcp/drawbridge/proxy/proxytest"
 )
 
 type shape struct {
@@ -76,7 +78,7 @@ func TestAChoiceIsAlwaysTheBestAvailable(t *testing.T) {
 		for i := range members {
 			members[i] = shape{weight: rapid.IntRange(1, 3).Draw(rt, "w"), priority: rapid.IntRange(1, 3).Draw(rt, "p")}
 		}
-		tg, now := pooled(t, "", "", members...), newClock().Now()
+		tg, now := pooled(t, "", "", members...), proxytest.NewClock().Now()
 		open := uint64(0)
 		for i := range members {
 			if rapid.Bool().Draw(rt, "open") {
@@ -100,7 +102,7 @@ func TestAChoiceIsAlwaysTheBestAvailable(t *testing.T) {
 
 // PL-1: weight 0 is never used unless it is the last.
 func TestWeightZeroIsUsedOnlyWhenNothingElseIsLeft(t *testing.T) {
-	tg, now := pooled(t, "", "", shape{0, 1, ""}, shape{1, 1, ""}, shape{1, 2, ""}), newClock().Now()
+	tg, now := pooled(t, "", "", shape{0, 1, ""}, shape{1, 1, ""}, shape{1, 2, ""}), proxytest.NewClock().Now()
 	for range 4 {
 		if got := tg.chosen(now, 0); got != 1 {
 			t.Fatalf("chose %d", got)
@@ -119,7 +121,7 @@ func TestWeightZeroIsUsedOnlyWhenNothingElseIsLeft(t *testing.T) {
 // PL-9: inside a priority the own region first; no region of the gateway changes nothing.
 func TestTheOwnRegionComesFirstInsideAPriority(t *testing.T) {
 	members := []shape{{1, 1, "east"}, {1, 1, "west"}, {1, 1, ""}, {1, 2, "west"}}
-	tg, now := pooled(t, "west", "", members...), newClock().Now()
+	tg, now := pooled(t, "west", "", members...), proxytest.NewClock().Now()
 	for range 3 {
 		if got := tg.chosen(now, 0); got != 1 {
 			t.Fatalf("chose %d", got)
@@ -145,7 +147,7 @@ func TestTheOwnRegionComesFirstInsideAPriority(t *testing.T) {
 
 // PL-4: the fewest calls in flight by weight.
 func TestLeastBusyCountsCallsInFlight(t *testing.T) {
-	tg, now := pooled(t, "", "least_busy", shape{1, 1, ""}, shape{3, 1, ""}), newClock().Now()
+	tg, now := pooled(t, "", "least_busy", shape{1, 1, ""}, shape{3, 1, ""}), proxytest.NewClock().Now()
 	tg.members[0].road.core.inFlight.Store(1)
 	tg.members[1].road.core.inFlight.Store(2)
 	if got := tg.chosen(now, 0); got != 1 {
@@ -159,7 +161,7 @@ func TestLeastBusyCountsCallsInFlight(t *testing.T) {
 
 // PL-5: a key stays on its member, moves while that is open, comes back; keys spread by weight.
 func TestAKeyStaysOnItsMember(t *testing.T) {
-	tg, now := pooled(t, "", "", shape{1, 1, ""}, shape{3, 1, ""}, shape{1, 2, ""}), newClock().Now()
+	tg, now := pooled(t, "", "", shape{1, 1, ""}, shape{3, 1, ""}, shape{1, 2, ""}), proxytest.NewClock().Now()
 	stay := func(key string, at time.Time) int {
 		i, p, _, _ := tg.choose(at, 0, key)
 		tg.members[i].road.succeed(p, at)
@@ -189,7 +191,7 @@ func TestAKeyStaysOnItsMember(t *testing.T) {
 
 // PL-7: all open tells the earliest reopening.
 func TestAllOpenTellsTheEarliestReopening(t *testing.T) {
-	tg, now := pooled(t, "", "", shape{1, 1, ""}, shape{1, 2, ""}), newClock().Now()
+	tg, now := pooled(t, "", "", shape{1, 1, ""}, shape{1, 2, ""}), proxytest.NewClock().Now()
 	tg.trip(0, now)
 	tg.trip(1, now.Add(5*time.Second))
 	_, _, wait, ok := tg.choose(now.Add(10*time.Second), 0, "")
@@ -200,7 +202,7 @@ func TestAllOpenTellsTheEarliestReopening(t *testing.T) {
 
 // BR-12, PX-16, R5: what is unchanged keeps its breaker and its turns; what is changed starts anew.
 func TestAReloadKeepsWhatDidNotChange(t *testing.T) {
-	state, now := NewState(), newClock().Now()
+	state, now := NewState(), proxytest.NewClock().Now()
 	cfg := Config{
 		Backends: []BackendConfig{{Name: "a", URL: "http://a.test", Breaker: &BreakerConfig{Failures: 1}}, {Name: "b", URL: "http://b.test", Breaker: &BreakerConfig{Failures: 1}}},
 		Pools:    []PoolConfig{{Name: "p", Members: []MemberConfig{{Backend: "a", Weight: 1}, {Backend: "b", Weight: 1}}}},

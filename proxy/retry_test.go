@@ -175,11 +175,11 @@ func TestAStreamThatBeginsWithAnErrorIsTriedAgain(t *testing.T) {
 
 // BR-1, BR-9: an open breaker of a single backend refuses at once and tells the remaining time.
 func TestAnOpenBreakerRefusesWithoutSending(t *testing.T) {
-	ck := newClock()
+	ck := proxytest.NewClock()
 	b := proxytest.New(t, step{Status: 429, Header: map[string]string{"Retry-After": "20"}})
 	p := single(t, b, BackendConfig{Breaker: &BreakerConfig{Failures: 1, RetryAfter: true}}, Deps{Now: ck.Now})
 	done(must(t, p, get("a")))
-	ck.advance(5 * time.Second)
+	ck.Advance(5 * time.Second)
 	e := refused(t, p, get("a"))
 	if e.HTTPStatus() != 503 || e.Code != "no_backend_available" || e.RetryAfter != 15*time.Second || b.Count() != 1 {
 		t.Errorf("%+v, %d requests", e, b.Count())

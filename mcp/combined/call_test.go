@@ -18,6 +18,7 @@ import (
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
 	"github.com/drawbridge-mcp/drawbridge/mcp/mcptest"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
+	"github.com/drawbridge-mcp/drawbridge/proxy/proxytest"
 )
 
 func TestACallGoesToItsSourceByTheNameItHasThere(t *testing.T) { // C3, C8
@@ -174,9 +175,9 @@ func TestALineOfARequestSaysNothingOfOtherSources(t *testing.T) { // operations.
 }
 
 func TestAToolThatIsNewIsFoundBeforeTheListIsOld(t *testing.T) {
-	synctestNow := newClock()
+	clock := proxytest.NewClock()
 	a := &fake{tools: tools("x")}
-	s := build(t, combined.Config{Sources: []combined.Source{of("a", a)}, Now: synctestNow.now})
+	s := build(t, combined.Config{Sources: []combined.Source{of("a", a)}, Now: clock.Now})
 	must(t, s, false, "tools/list", "{}")
 	a.change(func(f *fake) { f.tools = tools("x", "new") })
 	for range 5 { // strangers cannot make us ask all the time
@@ -186,7 +187,7 @@ func TestAToolThatIsNewIsFoundBeforeTheListIsOld(t *testing.T) {
 	if n := a.times("tools/list"); n != 1 {
 		t.Errorf("asked %d times", n)
 	}
-	synctestNow.pass(2)
+	clock.Advance(2 * time.Second)
 	must(t, s, false, "tools/call", `{"name":"a__new"}`)
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/drawbridge-mcp/drawbridge/mcp/combined"
 	"github.com/drawbridge-mcp/drawbridge/mcp/edge"
+	"github.com/drawbridge-mcp/drawbridge/proxy/proxytest"
 )
 
 const holds = `"capabilities":{"resources":{}}`
@@ -96,13 +97,13 @@ func TestAnAddressThatNobodyListsIsWaitedForOnce(t *testing.T) { // C5: ≤ 5 s
 }
 
 func TestAResourceThatIsNewIsFound(t *testing.T) {
-	clock := newClock()
+	clock := proxytest.NewClock()
 	a := &fake{about: holds, resources: []string{`{"uri":"x:1"}`}, other: reads("A")}
 	b := &fake{about: holds, other: reads("B")}
-	s := build(t, combined.Config{Sources: []combined.Source{of("a", a), of("b", b)}, Now: clock.now})
+	s := build(t, combined.Config{Sources: []combined.Source{of("a", a), of("b", b)}, Now: clock.Now})
 	must(t, s, false, "resources/read", `{"uri":"x:1"}`)
 	a.change(func(f *fake) { f.resources = []string{`{"uri":"x:9"}`} })
-	clock.pass(2)
+	clock.Advance(2 * time.Second)
 	must(t, s, false, "resources/read", `{"uri":"x:9"}`)
 	if n := b.times("resources/list"); n > 2 {
 		t.Errorf("the other one was asked %d times", n)

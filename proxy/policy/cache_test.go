@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/proxy"
+	"github.com/drawbridge-mcp/drawbridge/proxy/proxytest"
 )
 
 func cacheCall(sub, key string) *proxy.Call {
@@ -44,7 +45,7 @@ func cacheOf(ttl time.Duration, change func(*CacheExact)) Entry {
 
 // CA-1, CA-3, CA-6, CA-10: an answer is given again until it is too old, to the same subscription, for the same request.
 func TestAnAnswerIsGivenAgainToTheSameSubscription(t *testing.T) {
-	ck := newClock()
+	ck := proxytest.NewClock()
 	p := compiled(t, newTestEnv(t, Deps{Now: ck.Now}), product, cacheOf(time.Minute, nil))
 	steps := []struct {
 		sub, key, kind, body string
@@ -54,7 +55,7 @@ func TestAnAnswerIsGivenAgainToTheSameSubscription(t *testing.T) {
 		{"a", "k", "miss", "5", time.Second}, {"a", "k", "hit", "5", 0}, {"a", "", "", "7", 0},
 	}
 	for i, s := range steps {
-		ck.advance(s.after)
+		ck.Advance(s.after)
 		kind, body := ask(t, p, cacheCall(s.sub, s.key), fmt.Sprint(i+1))
 		if kind != s.kind || body != s.body {
 			t.Errorf("step %d: %q %q, want %q %q", i+1, kind, body, s.kind, s.body)

@@ -9,19 +9,20 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/drawbridge-mcp/drawbridge/proxy"
+	"github.com/drawbridge-mcp/drawbridge/proxy/proxytest"
 )
 
 // RL-7: in any interval of the length, to one slot, no more calls are admitted than the limit says; and a refused call
 // that waits as told gets through when nobody else comes.
 func TestNoIntervalAdmitsMoreThanTheLimit(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		ck := newClock()
+		ck := proxytest.NewClock()
 		per := time.Duration(rapid.IntRange(1, 3600).Draw(rt, "per")) * time.Second
 		most := rapid.Int64Range(1, 20).Draw(rt, "calls")
 		p := compiled(t, newTestEnv(t, Deps{Now: ck.Now}), product, Entry{RateLimit: &RateLimit{Calls: most, Per: per}})
 		var admitted []time.Time
 		for range rapid.IntRange(1, 80).Draw(rt, "n") {
-			ck.advance(time.Duration(rapid.Int64Range(0, int64(per)/4).Draw(rt, "gap")))
+			ck.Advance(time.Duration(rapid.Int64Range(0, int64(per)/4).Draw(rt, "gap")))
 			v, err := admit(t, p, proxy.PhaseCalls, keyed("a"))
 			if err == nil {
 				admitted = append(admitted, ck.Now())
@@ -32,7 +33,7 @@ func TestNoIntervalAdmitsMoreThanTheLimit(t *testing.T) {
 				rt.Fatalf("told to wait %v of %v", err.RetryAfter, per)
 			}
 			if rapid.Bool().Draw(rt, "obey") {
-				ck.advance(err.RetryAfter)
+				ck.Advance(err.RetryAfter)
 				if _, err := admit(t, p, proxy.PhaseCalls, keyed("a")); err != nil {
 					rt.Fatalf("refused after the wait told: %+v", err)
 				}
@@ -58,7 +59,7 @@ func TestNoIntervalAdmitsMoreThanTheLimit(t *testing.T) {
 // below 0, and reservations alone never exceed the limit.
 func TestReservationsAndSettlementsAddUp(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		ck := newClock()
+		ck := proxytest.NewClock()
 		env := newTestEnv(t, Deps{Now: ck.Now})
 		most := rapid.Int64Range(100, 2000).Draw(rt, "limit")
 		p := compiled(t, env, product, Entry{TokenQuota: &TokenQuota{Tokens: most, Per: "year"}})
@@ -109,7 +110,7 @@ func counterOf(env *Env, p *proxy.Policies, index int) *counter {
 
 // TL-9: concurrent calls never overshoot by racing.
 func TestConcurrentCallsNeverOvershoot(t *testing.T) {
-	ck := newClock()
+	ck := proxytest.NewClock()
 	env := newTestEnv(t, Deps{Now: ck.Now})
 	p := compiled(t, env, product,
 		Entry{TokenLimit: &TokenLimit{TokensPerMinute: 1000}}, Entry{TokenQuota: &TokenQuota{Tokens: 900, Per: "day"}},

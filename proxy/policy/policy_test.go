@@ -6,33 +6,13 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
+	"github.com/drawbridge-mcp/drawbridge/proxy/proxytest"
 )
-
-// clock is a time that tests move while a pipeline's own goroutines look at it.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
 
 // decisions records what an Observer is told.
 type decisions struct{ list []string }
@@ -153,7 +133,7 @@ func TestFaultsOfAListAreAllFoundWithTheirPlaces(t *testing.T) {
 
 // RL-1, RL-7, RL-8: no more than the limit in an interval, and the wait told is the one that helps.
 func TestRateLimitAdmitsSoManyCallsAndTellsTheWait(t *testing.T) {
-	ck := newClock()
+	ck := proxytest.NewClock()
 	p := compiled(t, newTestEnv(t, Deps{Now: ck.Now}), product, Entry{RateLimit: &RateLimit{Calls: 2, Per: time.Minute}})
 	for range 2 {
 		v, err := admit(t, p, proxy.PhaseCalls, keyed("a"))
@@ -161,7 +141,7 @@ func TestRateLimitAdmitsSoManyCallsAndTellsTheWait(t *testing.T) {
 			t.Fatal(err)
 		}
 		v.Hold.Settle(proxy.Outcome{Ending: proxy.EndOK})
-		ck.advance(20 * time.Second)
+		ck.Advance(20 * time.Second)
 	}
 	_, err := admit(t, p, proxy.PhaseCalls, keyed("a"))
 	if err == nil || err.Status != 429 || err.Code != "rate_limit_exceeded" || err.Type != "requests" {
@@ -176,7 +156,7 @@ func TestRateLimitAdmitsSoManyCallsAndTellsTheWait(t *testing.T) {
 	if _, err := admit(t, p, proxy.PhaseCalls, keyed("b")); err != nil {
 		t.Errorf("another subscription: %v", err) // CT-2
 	}
-	ck.advance(err.RetryAfter)
+	ck.Advance(err.RetryAfter)
 	if _, err := admit(t, p, proxy.PhaseCalls, keyed("a")); err != nil {
 		t.Errorf("after the wait told: %v", err)
 	}
@@ -194,7 +174,7 @@ func TestRefusedCallsDoNotCount(t *testing.T) {
 
 // ER-24: the quota before the rate; ER-10: 403 with x-should-retry false and no milliseconds.
 func TestTheQuotaIsToldBeforeTheRate(t *testing.T) {
-	ck := newClock()
+	ck := proxytest.NewClock()
 	p := compiled(t, newTestEnv(t, Deps{Now: ck.Now}), product,
 		Entry{RateLimit: &RateLimit{Calls: 1}}, Entry{Quota: &Quota{Calls: 1, Per: "day"}})
 	_, _ = admit(t, p, proxy.PhaseCalls, keyed("a"))
@@ -211,7 +191,7 @@ func TestTheQuotaIsToldBeforeTheRate(t *testing.T) {
 
 // TL-8, TL-10, TL-14: reserve, settle, the difference is free at once, the header tells the settled number.
 func TestTokensAreReservedAndSettled(t *testing.T) {
-	ck := newClock()
+	ck := proxytest.NewClock()
 	p := compiled(t, newTestEnv(t, Deps{Now: ck.Now}), product, Entry{TokenLimit: &TokenLimit{TokensPerMinute: 1000}})
 	v, err := admit(t, p, proxy.PhaseTokens, tokensCall("a", 100, 500))
 	if err != nil {
@@ -229,11 +209,11 @@ func TestTokensAreReservedAndSettled(t *testing.T) {
 
 // TL-9: what one answer used beyond its reservation is charged and delays later calls. TL-13: the text.
 func TestOvershootIsChargedAndDelaysLaterCalls(t *testing.T) {
-	ck := newClock()
+	ck := proxytest.NewClock()
 	p := compiled(t, newTestEnv(t, Deps{Now: ck.Now}), product, Entry{TokenLimit: &TokenLimit{TokensPerMinute: 1000}})
 	v, _ := admit(t, p, proxy.PhaseTokens, tokensCall("a", 100, 100))
 	v.Hold.Settle(used(100, 1400))
-	ck.advance(53 * time.Second)
+	ck.Advance(53 * time.Second)
 	_, err := admit(t, p, proxy.PhaseTokens, tokensCall("a", 100, 80))
 	if err == nil || err.Msg != "Token limit of 1000 per minute reached: 180 needed, 0 left. Try again in 7 seconds." {
 		t.Fatalf("got %+v", err)
@@ -392,10 +372,10 @@ func TestCalendarWindowsFollowTheCalendar(t *testing.T) {
 
 // TQ-3: a call that ends after a boundary is charged to the window in which it was admitted.
 func TestUsageBelongsToTheWindowOfAdmission(t *testing.T) {
-	ck := newClock()
+	ck := proxytest.NewClock()
 	p := compiled(t, newTestEnv(t, Deps{Now: ck.Now}), product, Entry{TokenQuota: &TokenQuota{Tokens: 100, Per: "hour"}})
 	late, _ := admit(t, p, proxy.PhaseTokens, tokensCall("a", 50, 40))
-	ck.advance(time.Hour)
+	ck.Advance(time.Hour)
 	v, err := admit(t, p, proxy.PhaseTokens, tokensCall("a", 10, 10))
 	if err != nil {
 		t.Fatal(err)

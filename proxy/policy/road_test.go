@@ -30,7 +30,7 @@ func (r *road) Record(row proxy.Record) {
 	r.rows = append(r.rows, row)
 }
 
-func newRoad(t *testing.T, ck *clock, steps []proxytest.Step, entries ...Entry) *road {
+func newRoad(t *testing.T, ck *proxytest.Clock, steps []proxytest.Step, entries ...Entry) *road {
 	t.Helper()
 	r := &road{backend: proxytest.New(t, steps...)}
 	env := newTestEnv(t, Deps{Now: ck.Now})
@@ -76,7 +76,7 @@ func (r *road) chat(t *testing.T, sub string, prompt, completion int) (http.Head
 
 // PX-7, TL-16, CA-10, RL-9: a hit counts as a call, consumes no tokens, and shows the token counter unchanged.
 func TestAHitIsFreeOfTokens(t *testing.T) {
-	ck := newClock()
+	ck := proxytest.NewClock()
 	r := newRoad(t, ck, nil, Entry{TokenLimit: &TokenLimit{TokensPerMinute: 1000}}, Entry{Cache: &CacheExact{TTL: time.Minute}},
 		Entry{RateLimit: &RateLimit{Calls: 10}})
 	first, _ := r.chat(t, "s", 100, 50)
@@ -99,7 +99,7 @@ func TestAHitIsFreeOfTokens(t *testing.T) {
 
 // AC-6, RL-6, PX-13: what a later phase refuses, and what the backend failed, is given back everywhere.
 func TestWhatFailsLaterIsGivenBack(t *testing.T) {
-	ck := newClock()
+	ck := proxytest.NewClock()
 	r := newRoad(t, ck, nil, Entry{RateLimit: &RateLimit{Calls: 1}}, Entry{TokenLimit: &TokenLimit{TokensPerMinute: 100}})
 	_, err := r.chat(t, "s", 500, 1)
 	if err == nil || err.Code != "request_too_large_for_limit" {
@@ -118,7 +118,7 @@ func TestWhatFailsLaterIsGivenBack(t *testing.T) {
 
 // TL-7: a full minute of calls on one key never holds more than the limit, whatever answers cost.
 func TestCallsGoOnWhenTheWaitIsOver(t *testing.T) {
-	ck := newClock()
+	ck := proxytest.NewClock()
 	r := newRoad(t, ck, nil, Entry{TokenLimit: &TokenLimit{TokensPerMinute: 100}})
 	for range 3 {
 		if _, err := r.chat(t, "s", 80, 20); err != nil {
@@ -128,13 +128,13 @@ func TestCallsGoOnWhenTheWaitIsOver(t *testing.T) {
 		if err == nil || err.RetryAfter <= 0 || err.RetryAfter > time.Minute {
 			t.Fatalf("second of a minute: %+v", err)
 		}
-		ck.advance(err.RetryAfter)
+		ck.Advance(err.RetryAfter)
 	}
 }
 
 // HD-3, RL-12: response policies rename and remove limit headers too.
 func TestResponsePoliciesMayRemoveLimitHeaders(t *testing.T) {
-	ck := newClock()
+	ck := proxytest.NewClock()
 	r := newRoad(t, ck, nil, Entry{RateLimit: &RateLimit{Calls: 10}},
 		Entry{RemoveHeader: &RemoveHeader{Name: "x-ratelimit-*", On: "response"}},
 		Entry{SetHeader: &SetHeader{Name: "x-calls-left", Value: "string(remaining.calls)", On: "response"}})
@@ -147,7 +147,7 @@ func TestResponsePoliciesMayRemoveLimitHeaders(t *testing.T) {
 // CA-12 with the road: a stampede sends one request.
 func TestAStampedeSendsOneRequest(t *testing.T) {
 	gate := make(chan struct{})
-	r := newRoad(t, newClock(), []proxytest.Step{{Body: "x", Gate: gate}}, Entry{Cache: &CacheExact{TTL: time.Minute, SingleFlight: true}})
+	r := newRoad(t, proxytest.NewClock(), []proxytest.Step{{Body: "x", Gate: gate}}, Entry{Cache: &CacheExact{TTL: time.Minute, SingleFlight: true}})
 	var wg sync.WaitGroup
 	hits := make(chan string, 20)
 	for range 20 {

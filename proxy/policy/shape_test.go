@@ -8,6 +8,7 @@ import (
 
 	"github.com/drawbridge-mcp/drawbridge/proxy"
 	"github.com/drawbridge-mcp/drawbridge/proxy/identity"
+	"github.com/drawbridge-mcp/drawbridge/proxy/proxytest"
 )
 
 // MX-1 to MX-4.
@@ -216,7 +217,7 @@ func TestExpressionsAreBounded(t *testing.T) {
 
 // RL-11, RL-12: other forms and names of the headers.
 func TestHeadersOfLimitsMayBeRenamed(t *testing.T) {
-	ck := newClock()
+	ck := proxytest.NewClock()
 	p := compiled(t, newTestEnv(t, Deps{Now: ck.Now}), product,
 		Entry{RateLimit: &RateLimit{Calls: 1, RetryAfter: "timestamp", Headers: &HeaderNames{Remaining: "x-calls-left", RetryAfter: "x-wait"}}})
 	_, _ = admit(t, p, proxy.PhaseCalls, keyed("a"))
